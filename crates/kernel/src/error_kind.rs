@@ -1,0 +1,25 @@
+//! What sort of failure an error is, for whoever must answer it: an exit code, an HTTP status, a retry.
+
+use serde::{Deserialize, Serialize};
+
+/// The sort of a failure. Every public error maps to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The input is at fault: the user can mend it.
+    Invalid,
+    /// Something named does not exist.
+    NotFound,
+    /// The environment lacks something: a program, an encoder, a font.
+    Missing,
+    /// Space, memory, time or quota is used up.
+    Exhausted,
+    /// Somebody else changed or holds the thing.
+    Conflict,
+    /// A service did not answer; the same call may work later.
+    Unavailable,
+    /// The user stopped it.
+    Cancelled,
+    /// Pressroom's own fault.
+    Internal,
+}

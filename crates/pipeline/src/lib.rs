@@ -1,0 +1,1 @@
+//! Stages whose results are kept: an artifact that exists is never made again.

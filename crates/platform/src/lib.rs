@@ -1,0 +1,1 @@
+//! Shared IO, a module each: configuration, database, HTTP client, telemetry.
