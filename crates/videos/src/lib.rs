@@ -1,1 +1,3 @@
 //! From a script to a finished video.
+
+pub mod request;
