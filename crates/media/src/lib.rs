@@ -3,6 +3,7 @@
 //! Nothing here knows what a script or a dub is: the contexts plan, this crate draws, mixes, measures and encodes.
 
 mod error;
+pub mod fonts;
 mod frame;
 pub mod speech_text;
 
