@@ -1,0 +1,23 @@
+# The commands of this repository; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench clean-out
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{ name = $$2; $$1 = ""; $$2 = ""; printf "  make %-10s %s\n", name, substr($$0, 3) }'
+
+setup: ## install what Pressroom needs and this machine lacks (says what; may be run twice)
+	@scripts/setup run
+
+demo: setup ## build, and turn every script in examples/ into a video in out/
+	@scripts/demo
+
+test: ## every check: format, lints, layout, licences, tests
+	@scripts/setup test
+	@scripts/test
+
+bench: setup ## measure against the bare encode, and write docs/benchmarks.md
+	@cargo build --release
+	@cargo xtask bench
+
+clean-out: ## delete the videos in out/
+	@rm -rf out
