@@ -1,1 +1,40 @@
-fn main() {}
+//! The repository tests itself (`cargo xtask tidy`) and measures itself (`cargo xtask bench`).
+
+mod process;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Check what the compiler does not: arrows between crates, layout, links, licences.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.task {
+        Task::Tidy => tidy::run(root()),
+    };
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    // Nothing is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "xtask: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// The folder of the repository, the one above this crate.
+fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own)
+}
