@@ -3,7 +3,13 @@
 //! Each of these is a [`RequestPatch`], where every field is optional; patches are laid over each other, the later the
 //! stronger (front matter, project file, flags), and [`RequestPatch::resolve`] fills what nobody said and checks the rest.
 
+mod choice;
+pub mod front_matter;
+mod keys;
 mod patch;
+mod project;
+mod resolve;
+mod value;
 
 use std::path::PathBuf;
 
@@ -11,7 +17,11 @@ use kernel::Lang;
 use media::Size;
 use serde::{Deserialize, Serialize};
 
+pub use choice::{Choice, UnknownName};
+pub use keys::{KEYS, Key};
 pub use patch::RequestPatch;
+pub use project::{Project, ScriptPlace, parse_url};
+pub use value::parse_duration_ms;
 
 /// Where the words come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
