@@ -1,0 +1,5 @@
+//! Where the words come from: a file, a project file, or a page of the web.
+
+mod file;
+
+pub use file::{Loaded, load, load_place};
