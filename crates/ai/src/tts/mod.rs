@@ -1,10 +1,19 @@
 //! Text to speech.
 
+mod choice;
+#[cfg(feature = "testing")]
+pub mod conformance;
+#[cfg(feature = "testing")]
+mod fake;
+
 use std::ops::Range;
 
 use kernel::Lang;
 use serde::{Deserialize, Serialize};
 
+pub use self::choice::{NoVoice, voice_for};
+#[cfg(feature = "testing")]
+pub use self::fake::FakeTts;
 use crate::ProviderError;
 
 /// A speech engine.
@@ -22,7 +31,7 @@ pub trait Tts: std::fmt::Debug + Send + Sync {
     /// Every voice, sorted by language, then id.
     async fn voices(&self) -> Result<Vec<Voice>, ProviderError>;
 
-    /// Speaks one sentence.
+    /// Speaks one sentence. Text without a word in it is a speech without samples.
     async fn speak(&self, request: &SpeechRequest) -> Result<Speech, ProviderError>;
 }
 
