@@ -1,1 +1,25 @@
 //! Stages whose results are kept: an artifact that exists is never made again.
+//!
+//! A context lists its stages; [`Run::make`] and [`Run::make_all`] run the ones whose artifact is not there yet. The
+//! key of an artifact is the hash of its stage's name, version and input. Files go to a content-addressed folder, a
+//! row in SQLite says that the artifact is whole. See `docs/add-a-stage.md`.
+
+mod error;
+mod fan_out;
+mod file;
+mod key;
+mod progress;
+mod publish;
+mod run;
+mod stage;
+mod store;
+
+pub use error::{Failure, StageError, StoreError};
+pub use fan_out::FanOut;
+pub use file::{FileRef, SourceRef, TempFile};
+pub use key::Key;
+pub use progress::{Advance, Item, Outcome, Progress, ProgressPlan, ProgressReceiver, Reporter};
+pub use publish::publish;
+pub use run::{Made, Run, RunOptions};
+pub use stage::{Stage, StageContext};
+pub use store::{Collected, Limits, Store, collect};

@@ -1,1 +1,4 @@
-//! Shared IO, a module each: configuration, database, HTTP client, telemetry.
+//! Shared IO, a module each: configuration, database, HTTP client, resources of the machine, telemetry.
+
+pub mod db;
+pub mod resources;

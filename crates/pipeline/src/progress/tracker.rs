@@ -1,0 +1,261 @@
+//! Adds up what the items report to one fraction of the run, and sends the events.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc::{self, UnboundedSender};
+
+use super::{Advance, Item, Outcome, Progress, ProgressPlan, ProgressReceiver};
+
+/// Events that may wait for a slow reader before those that can be spared are left out.
+const MAX_WAITING: usize = 512;
+
+/// No time left is told before this much of the run was done by work: too little to judge by.
+const MIN_WORKED_FRACTION: f64 = 0.02;
+
+/// How many events nobody has read yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    pub(super) fn took_one(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Keeps a run's progress. Clones keep the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Tracker {
+    totals: Arc<Mutex<Totals>>,
+}
+
+#[derive(Debug)]
+struct Totals {
+    events: UnboundedSender<Progress>,
+    waiting: Waiting,
+    started: Instant,
+    /// Share of the whole run per stage; they add up to 1.
+    shares: BTreeMap<&'static str, f64>,
+    stages: BTreeMap<&'static str, StageState>,
+    fraction: f64,
+    finished: bool,
+}
+
+#[derive(Debug)]
+struct StageState {
+    /// Share of the stage per item; they add up to 1.
+    item_shares: Vec<f64>,
+    item_fractions: Vec<f64>,
+    reused: Vec<bool>,
+    started: Instant,
+}
+
+impl Tracker {
+    /// Starts a run of `plan` and says so.
+    pub(crate) fn start(plan: &ProgressPlan) -> (Self, ProgressReceiver) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let total: f64 = plan.stages.iter().map(|(_, weight)| weight).sum();
+        let mut shares = BTreeMap::new();
+        for (name, weight) in &plan.stages {
+            *shares.entry(*name).or_insert(0.0) += if total > 0.0 { weight / total } else { 0.0 };
+        }
+        let waiting = Waiting::default();
+        let totals = Totals {
+            events: sender,
+            waiting: waiting.clone(),
+            started: Instant::now(),
+            shares,
+            stages: BTreeMap::new(),
+            fraction: 0.0,
+            finished: false,
+        };
+        totals.send(Progress::RunStarted { stages: plan.stages.iter().map(|(name, _)| (*name).to_owned()).collect() });
+        (Self { totals: Arc::new(Mutex::new(totals)) }, ProgressReceiver { events: receiver, waiting })
+    }
+
+    /// A stage begins; `weights` are the shares of its items in any unit.
+    pub(crate) fn start_stage(&self, stage: &'static str, weights: &[f64]) -> StageProgress {
+        let mut totals = self.lock();
+        let total: f64 = weights.iter().filter(|weight| is_weight(**weight)).sum();
+        let even = 1.0 / weights.len().max(1) as f64;
+        let share = |weight: &f64| {
+            if total <= 0.0 {
+                even
+            } else if is_weight(*weight) {
+                weight / total
+            } else {
+                0.0
+            }
+        };
+        let stage_state = StageState {
+            item_shares: weights.iter().map(share).collect(),
+            item_fractions: vec![0.0; weights.len()],
+            reused: vec![false; weights.len()],
+            started: Instant::now(),
+        };
+        totals.stages.insert(stage, stage_state);
+        totals.send(Progress::StageStarted { stage: stage.to_owned(), items: weights.len() });
+        drop(totals);
+        StageProgress { tracker: self.clone(), stage, count: weights.len() }
+    }
+
+    /// Sends the last event; later ones are not sent.
+    pub(crate) fn finish(&self, outcome: Outcome) {
+        let mut totals = self.lock();
+        if outcome == Outcome::Succeeded {
+            totals.fraction = 1.0;
+        }
+        let event =
+            Progress::RunFinished { outcome, elapsed_ms: millis(totals.started.elapsed()), fraction: totals.fraction };
+        totals.send(event);
+        totals.finished = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Totals> {
+        // The numbers are whole between any two statements, so a panic elsewhere leaves nothing half done.
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Totals {
+    fn send(&self, event: Progress) {
+        if !self.finished && self.events.send(event).is_ok() {
+            self.waiting.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn send_if_read(&self, event: Progress) {
+        if self.waiting.0.load(Ordering::Relaxed) < MAX_WAITING {
+            self.send(event);
+        }
+    }
+
+    fn set_item(&mut self, stage: &'static str, index: usize, fraction: f64) -> f64 {
+        let Some(fractions) = self.stages.get_mut(stage).map(|stage| &mut stage.item_fractions) else { return 0.0 };
+        let Some(held) = fractions.get_mut(index) else { return 0.0 };
+        if fraction.is_finite() {
+            *held = held.max(fraction.clamp(0.0, 1.0));
+        }
+        let held = *held;
+        let done = self.sum(|_| true);
+        self.fraction = self.fraction.max(done.min(1.0));
+        held
+    }
+
+    /// Adds up the shares of the items that `counts` lets count, as (reused).
+    fn sum(&self, counts: impl Fn(bool) -> bool) -> f64 {
+        let of_stage = |stage: &StageState| -> f64 {
+            let items = stage.item_shares.iter().zip(&stage.item_fractions).zip(&stage.reused);
+            items.filter(|(_, reused)| counts(**reused)).map(|((share, fraction), _)| share * fraction).sum()
+        };
+        self.stages.iter().map(|(name, stage)| self.shares.get(name).copied().unwrap_or(0.0) * of_stage(stage)).sum()
+    }
+
+    fn eta_ms(&self) -> Option<u64> {
+        time_left(self.started.elapsed(), self.sum(|reused| !reused), self.fraction).map(millis)
+    }
+}
+
+/// The time left, judged by the work done so far; what was there before took no time and tells nothing.
+fn time_left(elapsed: Duration, worked_fraction: f64, fraction: f64) -> Option<Duration> {
+    if worked_fraction < MIN_WORKED_FRACTION {
+        return None;
+    }
+    Some(elapsed.mul_f64(((1.0 - fraction) / worked_fraction).max(0.0)))
+}
+
+fn is_weight(weight: f64) -> bool {
+    weight.is_finite() && weight > 0.0
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The progress of one stage.
+#[derive(Debug, Clone)]
+pub(crate) struct StageProgress {
+    tracker: Tracker,
+    stage: &'static str,
+    count: usize,
+}
+
+impl StageProgress {
+    /// The reporter of the item at `index`, counted from 0.
+    pub(crate) fn item(&self, index: usize) -> Reporter {
+        Reporter {
+            tracker: self.tracker.clone(),
+            stage: self.stage,
+            item: Item { number: index + 1, count: self.count },
+        }
+    }
+
+    /// All items are there.
+    pub(crate) fn finish(&self) {
+        let totals = self.tracker.lock();
+        let Some(stage) = totals.stages.get(self.stage) else { return };
+        totals.send(Progress::StageFinished {
+            stage: self.stage.to_owned(),
+            items: self.count,
+            reused: stage.reused.iter().filter(|reused| **reused).count(),
+            elapsed_ms: millis(stage.started.elapsed()),
+            fraction: totals.fraction,
+        });
+    }
+}
+
+/// Where a stage says how far one item is. Clones report on the same item.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    tracker: Tracker,
+    stage: &'static str,
+    item: Item,
+}
+
+impl Reporter {
+    /// Which item it reports on.
+    pub fn item(&self) -> Item {
+        self.item
+    }
+
+    /// Says how far the item is. An item never goes back: a lower fraction than before counts as the one before.
+    pub fn advance(&self, advance: Advance) {
+        let mut totals = self.tracker.lock();
+        let item_fraction = totals.set_item(self.stage, self.item.number - 1, advance.fraction);
+        totals.send_if_read(Progress::Advanced {
+            stage: self.stage.to_owned(),
+            item: self.item,
+            fraction: totals.fraction,
+            item_fraction,
+            eta_ms: totals.eta_ms(),
+            speed: advance.speed,
+            message: advance.message,
+            preview: advance.preview,
+        });
+    }
+
+    pub(crate) fn made(&self) {
+        self.finish_item(false);
+    }
+
+    pub(crate) fn reused(&self) {
+        self.finish_item(true);
+    }
+
+    fn finish_item(&self, reused: bool) {
+        let mut totals = self.tracker.lock();
+        let index = self.item.number - 1;
+        if let Some(flag) = totals.stages.get_mut(self.stage).and_then(|stage| stage.reused.get_mut(index)) {
+            *flag = reused;
+        }
+        totals.set_item(self.stage, index, 1.0);
+        let fraction = totals.fraction;
+        totals.send_if_read(Progress::ItemFinished { stage: self.stage.to_owned(), item: self.item, reused, fraction });
+    }
+}
