@@ -3,9 +3,16 @@
 //! Nothing here knows what a script or a dub is: the contexts plan, this crate draws, mixes, measures and encodes.
 
 mod error;
+pub mod ffmpeg;
 pub mod fonts;
 mod frame;
+mod frame_rate;
+pub mod probe;
+pub mod process;
 pub mod speech_text;
 
 pub use error::MediaError;
+pub use ffmpeg::Ffmpeg;
 pub use frame::{Frame, FrameSource, Size};
+pub use frame_rate::FrameRate;
+pub use probe::MediaInfo;

@@ -1,0 +1,8 @@
+//! Media work against the real FFmpeg, on small generated files.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod fixtures;
+mod hostile;
+mod probe;
+mod process;
