@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what a script or a dub is: the contexts plan, this crate draws, mixes, measures and encodes.
 
+pub mod audio;
 mod error;
 pub mod ffmpeg;
 pub mod fonts;

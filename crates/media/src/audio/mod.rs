@@ -1,0 +1,44 @@
+//! The sound of a video, made in process and in blocks: voice, music and the clips' own sound become one programme of
+//! the wanted loudness. Memory does not grow with length.
+//!
+//! [`mix`] does the work of a whole plan; [`decode_to_wav`] brings foreign files to the format it reads;
+//! [`encode_audio`] writes what a listener takes along; [`measure`] says how loud a WAV file is.
+
+mod biquad;
+mod compressor;
+mod denoise;
+mod duck;
+mod limiter;
+mod loudness;
+mod mixer;
+mod music;
+mod plan;
+mod programme;
+mod resample;
+mod spool;
+mod timeline;
+
+mod voice;
+pub mod wav;
+
+pub use loudness::{Measured, measure};
+pub use mixer::{MixReport, mix};
+pub use plan::{ClipSound, Loudness, MixPlan, Music, NoiseReduction, VoiceClip, VoiceTone};
+
+/// Samples a second of everything that is mixed.
+pub const SAMPLE_RATE: u32 = 48_000;
+
+/// The longest programme: six hours, which a WAV file's 32-bit lengths still hold.
+pub const MAX_SAMPLES: u64 = 6 * 3600 * SAMPLE_RATE as u64;
+
+/// Samples that are worked on at a time: 100 ms.
+const BLOCK: usize = 4_800;
+
+/// The level in LUFS that the voice is brought to inside the mix. Only differences matter until the programme as a
+/// whole gets its final gain, so the number is a convention: it leaves 20 dB for peaks.
+const REFERENCE_LUFS: f64 = -20.0;
+
+/// Decibels as a factor of amplitude.
+fn amplitude(db: f64) -> f32 {
+    10.0_f64.powf(db / 20.0) as f32
+}
