@@ -3,6 +3,7 @@
 //! Nothing here knows what a script or a dub is: the contexts plan, this crate draws, mixes, measures and encodes.
 
 pub mod audio;
+pub mod captions;
 mod error;
 pub mod ffmpeg;
 pub mod fonts;

@@ -1,0 +1,4 @@
+//! Captions from timed words to pixels.
+
+mod breaking;
+mod sentences;
