@@ -1,8 +1,10 @@
 //! From a script to a finished video.
 
 mod error;
+pub mod library;
 pub mod request;
 pub mod script;
 pub mod source;
+pub mod words;
 
 pub use error::VideosError;
