@@ -1,5 +1,6 @@
 //! The repository tests itself (`cargo xtask tidy`) and measures itself (`cargo xtask bench`).
 
+mod bench;
 mod process;
 mod tidy;
 
@@ -20,12 +21,15 @@ struct Arguments {
 enum Task {
     /// Check what the compiler does not: arrows between crates, layout, links, licences.
     Tidy,
+    /// Measure Pressroom against the bare encode, and write docs/benchmarks.md.
+    Bench(bench::BenchOptions),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.task {
         Task::Tidy => tidy::run(root()),
+        Task::Bench(options) => bench::run(root(), &options),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     // Nothing is left to tell when standard error is closed.
