@@ -15,7 +15,7 @@ const VENDOR_WORDS: &[&str] =
 
 /// At most 500 lines before the tests begin.
 pub(super) fn check_length(repository: &Repository) -> Vec<Fault> {
-    let files = repository.texts(".rs").filter(|(path, _)| !path.contains("/tests/"));
+    let files = repository.texts(".rs").filter(|(path, _)| !path.contains("/tests/") && !path.ends_with("/tests.rs"));
     files
         .filter_map(|(path, text)| {
             let line_count = without_tests(text).lines().count();
@@ -26,9 +26,9 @@ pub(super) fn check_length(repository: &Repository) -> Vec<Fault> {
         .collect()
 }
 
-/// Every file says in its first lines what it is for.
+/// Every file says in its first lines what it is for; the tests of a module that stand in a file of their own need not.
 pub(super) fn check_module_docs(repository: &Repository) -> Vec<Fault> {
-    let files = repository.texts(".rs").filter(|(_, text)| !has_module_docs(text));
+    let files = repository.texts(".rs").filter(|(path, text)| !path.ends_with("/tests.rs") && !has_module_docs(text));
     files
         .map(|(path, _)| Fault::in_file(path, "has no module documentation; begin with one to three `//!` sentences"))
         .collect()
@@ -168,6 +168,7 @@ mod tests {
     fn a_file_without_documentation_is_a_fault() {
         let repository = Repository::of_texts(&[
             ("silent.rs", "fn f() {}\n"),
+            ("silent/tests.rs", "#[test]\nfn f() {}\n"),
             ("comment.rs", "// Only a comment.\nfn f() {}\n"),
             ("late.rs", "fn f() {}\n//! Too late.\n"),
             ("said.rs", "#![expect(missing_docs, reason = \"\")]\n//! Said.\n"),
