@@ -1,7 +1,9 @@
 //! Where the words of a line stand, measured with the fonts that will draw them.
 
+use std::ops::Range;
+
 use cosmic_text::{Attrs, Buffer, Family, Metrics, Shaping, Weight, Wrap};
-use kernel::Lang;
+use kernel::{Lang, ScriptDirection};
 
 use super::{
     Line, Style,
@@ -16,6 +18,8 @@ pub(super) struct SetLine {
     pub(super) width_px: f32,
     /// The lowest descender of its fonts, in ems.
     pub(super) descent: f32,
+    /// To be drawn before the first word, so that the line runs in its language's direction whatever it starts with.
+    pub(super) direction: Option<char>,
 }
 
 /// A word of a line, with its place. A word with nothing to draw (an emoji) has no runs.
@@ -58,17 +62,25 @@ impl Setter {
         for word in &line.words {
             words.push(self.set_word(word)?);
         }
-        let (spans, ends) = joined(&words);
+        let direction = self.direction_mark(line);
+        let (spans, places) = joined(&words, direction);
         let (glyphs, width_px) = self.shape(&spans)?;
-        for (word, end) in words.iter_mut().zip(ends) {
-            let inside = glyphs.iter().filter(|glyph| end.contains(&glyph.start));
+        for (word, place) in words.iter_mut().zip(places) {
+            let inside = glyphs.iter().filter(|glyph| place.contains(&glyph.start));
             let (left, right) = inside.fold((f32::MAX, f32::MIN), |(l, r), g| (l.min(g.left), r.max(g.right)));
             if right > left {
                 (word.left_px, word.width_px) = (left, right - left);
             }
         }
         let descent = spans.iter().map(|run| self.typeface.face(run.face).descent).fold(0.0, f32::max);
-        Ok(SetLine { words, width_px, descent })
+        Ok(SetLine { words, width_px, descent, direction })
+    }
+
+    /// Only lines with right-to-left letters in them, or of such a language, could run the wrong way.
+    fn direction_mark(&self, line: &Line) -> Option<char> {
+        let right_to_left = self.lang.direction() == ScriptDirection::RightToLeft;
+        let mixed = || line.words.iter().any(|word| word.text.chars().any(is_right_to_left));
+        if right_to_left { Some('\u{200F}') } else { mixed().then_some('\u{200E}') }
     }
 
     fn set_word(&mut self, word: &TimedWord) -> Result<SetWord, MediaError> {
@@ -112,8 +124,13 @@ struct Glyph {
     right: f32,
 }
 
+/// Whether a character is of a script that runs from right to left (Hebrew to Arabic Extended-A, and their forms).
+fn is_right_to_left(c: char) -> bool {
+    matches!(c, '\u{0590}'..='\u{08FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}')
+}
+
 /// The words of a line as one text in runs, and the bytes each word takes in it. A space is drawn by the font before it.
-fn joined(words: &[SetWord]) -> (Vec<Run>, Vec<std::ops::Range<usize>>) {
+fn joined(words: &[SetWord], direction: Option<char>) -> (Vec<Run>, Vec<Range<usize>>) {
     let mut spans: Vec<Run> = Vec::new();
     let mut places = Vec::with_capacity(words.len());
     let mut length = 0;
@@ -124,6 +141,10 @@ fn joined(words: &[SetWord]) -> (Vec<Run>, Vec<std::ops::Range<usize>>) {
         }
         let start = length;
         for run in &word.runs {
+            if let (Some(mark), true) = (direction, spans.is_empty()) {
+                spans.push(Run { text: mark.to_string(), face: run.face });
+                length += mark.len_utf8();
+            }
             length += run.text.len();
             match spans.last_mut() {
                 Some(last) if last.face == run.face => last.text.push_str(&run.text),
