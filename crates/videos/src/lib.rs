@@ -3,8 +3,10 @@
 mod error;
 pub mod library;
 pub mod request;
+pub mod scenes;
 pub mod script;
 pub mod source;
+pub mod summary;
 pub mod words;
 
 pub use error::VideosError;

@@ -17,6 +17,8 @@ pub use language::detect;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
     pub title: Option<String>,
+    /// Who wrote it, as the title card says.
+    pub byline: Option<String>,
     pub lang: Lang,
     pub blocks: Vec<Block>,
     /// What the text holds that a video cannot tell, such as code and pictures of the web, for the user to know.
@@ -70,7 +72,7 @@ pub struct Spoken {
     pub text: String,
     /// Sections count from 0, the part before the first heading; each heading begins the next.
     pub section: usize,
-    /// Paragraphs, list items, quotes and headings, counted from 0 through the whole script.
+    /// Paragraphs, lists, quotes and headings, counted from 0 through the whole script.
     pub paragraph: usize,
 }
 
@@ -85,7 +87,7 @@ impl Script {
             None => detect(&markdown::words_of(&read.blocks)),
         };
         let blocks = read.blocks.into_iter().flat_map(|block| sentences::split_block(block, &lang)).collect();
-        let script = Self { title, lang, blocks, left_out: read.left_out };
+        let script = Self { title, byline: None, lang, blocks, left_out: read.left_out };
         if script.narration().iter().all(|spoken| !sentences::is_speakable(&spoken.text)) {
             return Err(VideosError::Script(
                 "the script has nothing to say; write at least one sentence outside of code and HTML".to_owned(),
@@ -130,10 +132,8 @@ impl Script {
                     paragraph += 1;
                 }
                 Block::List { items, .. } => {
-                    for item in items {
-                        spoken.push(Spoken { text: item.clone(), section, paragraph });
-                        paragraph += 1;
-                    }
+                    spoken.extend(items.iter().map(|text| Spoken { text: text.clone(), section, paragraph }));
+                    paragraph += 1;
                 }
                 Block::Media { .. } | Block::Break => {}
             }

@@ -136,6 +136,6 @@ fn sections_and_paragraphs_are_counted_through_the_narration() {
     let narration: Vec<(String, usize, usize)> =
         script.narration().into_iter().map(|s| (s.text, s.section, s.paragraph)).collect();
     let expected =
-        [("Title", 0, 0), ("Intro.", 0, 1), ("Part", 1, 2), ("One.", 1, 3), ("Two.", 1, 3), ("a", 1, 4), ("b", 1, 5)];
+        [("Title", 0, 0), ("Intro.", 0, 1), ("Part", 1, 2), ("One.", 1, 3), ("Two.", 1, 3), ("a", 1, 4), ("b", 1, 4)];
     assert_eq!(narration, expected.map(|(text, section, paragraph)| (text.to_owned(), section, paragraph)));
 }
