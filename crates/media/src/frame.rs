@@ -64,6 +64,22 @@ impl Frame {
     }
 }
 
+/// How long a picture shows, and how fast.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Timing {
+    /// Frames that will be asked for.
+    pub total_frames: u32,
+    /// Frames a second.
+    pub fps: f64,
+}
+
+impl Timing {
+    /// Seconds it shows.
+    pub fn seconds(self) -> f64 {
+        f64::from(self.total_frames) / self.fps.max(1.0)
+    }
+}
+
 /// Something that can draw any frame of itself: a moving still, an animated card.
 pub trait FrameSource: Send {
     /// The size of every frame.

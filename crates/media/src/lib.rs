@@ -11,10 +11,16 @@ mod frame;
 mod frame_rate;
 pub mod probe;
 pub mod process;
+pub mod motion;
 pub mod speech_text;
+mod still;
+mod yuv;
 
 pub use error::MediaError;
 pub use ffmpeg::Ffmpeg;
 pub use frame::{Frame, FrameSource, Size};
 pub use frame_rate::FrameRate;
 pub use probe::MediaInfo;
+pub use frame::{Frame, FrameSource, Size, Timing};
+pub use still::{Still, StillLimits, load_still};
+pub use yuv::{frame_to_rgb, rgb_to_frame};
