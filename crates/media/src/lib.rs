@@ -4,6 +4,7 @@
 
 pub mod audio;
 pub mod captions;
+pub mod cards;
 mod error;
 pub mod ffmpeg;
 pub mod fonts;

@@ -53,12 +53,12 @@ pub(crate) fn luma(rgb: [u8; 3]) -> u8 {
 
 /// U and V of a colour given as sums of `1 << shift` samples, each 16 to 240.
 fn chroma(sum: [i32; 3], shift: u32) -> (u8, u8) {
-    let [r, g, b] = sum.map(i64::from);
+    let [red, green, blue] = sum.map(i64::from);
     let scale = 16 + shift;
     let round = (128_i64 << scale) + (1 << (scale - 1));
     // 65536 * 224 / 255 * (-0.2126, -0.7152, 0.9278) / 1.8556 and (0.7874, -0.7152, -0.0722) / 1.5748.
-    let u = (-6596 * r - 22189 * g + 28785 * b + round) >> scale;
-    let v = (28785 * r - 26145 * g - 2640 * b + round) >> scale;
+    let u = (-6596 * red - 22189 * green + 28785 * blue + round) >> scale;
+    let v = (28785 * red - 26145 * green - 2640 * blue + round) >> scale;
     (u.clamp(16, 240) as u8, v.clamp(16, 240) as u8)
 }
 

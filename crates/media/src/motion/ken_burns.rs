@@ -232,7 +232,7 @@ impl Window {
         let even = |side: u32, limit: u32| ((f64::from(side) * scale).round() as usize & !1).clamp(2, limit as usize);
         let (width, height) = (even(picture.width, frame.width), even(picture.height, frame.height));
         let (spare_x, spare_y) = (frame.width as usize - width, frame.height as usize - height);
-        Self { left: spare_x / 2 & !1, top: spare_y * 9 / 20 & !1, width, height }
+        Self { left: (spare_x / 2) & !1, top: (spare_y * 9 / 20) & !1, width, height }
     }
 
     /// What is left of the frame on both sides, or above and below.

@@ -1,0 +1,92 @@
+//! Dusk: the sky after sunset over hills, white letters in the middle.
+
+use crate::cards::theme::{
+    Backdrop, Details, Entrance, Face, FaceStyle, Glow, Marker, Motion, Palette, Rule, Shape, ShapeKind, TextAlign,
+    Theme,
+};
+
+pub(super) static THEME: Theme = Theme {
+    name: "dusk",
+    description: "the sky after sunset over hills, white letters in the middle",
+    palette: Palette { text: [255, 250, 244], muted: [240, 218, 224], accent: [255, 190, 120], ground: [54, 26, 74] },
+    heading: Face { family: "Noto Sans Display", style: FaceStyle::Sans, weight: 700, tracking: -0.015, leading: 1.1 },
+    body: Face { family: "Noto Sans", style: FaceStyle::Sans, weight: 400, tracking: 0.0, leading: 1.36 },
+    backdrop: Backdrop {
+        top: [34, 20, 66],
+        bottom: [128, 42, 78],
+        glows: &[
+            Glow {
+                colour: [196, 82, 62],
+                x: 0.5,
+                y: 1.0,
+                radius: 0.5,
+                strength: 0.7,
+                orbit: (0.22, 0.05),
+                period_s: 16.0,
+                phase: 0.0,
+            },
+            Glow {
+                colour: [78, 34, 116],
+                x: 0.15,
+                y: 0.2,
+                radius: 0.6,
+                strength: 0.7,
+                orbit: (0.2, 0.12),
+                period_s: 19.0,
+                phase: 0.4,
+            },
+            Glow {
+                colour: [122, 34, 92],
+                x: 0.9,
+                y: 0.42,
+                radius: 0.5,
+                strength: 0.6,
+                orbit: (0.16, 0.14),
+                period_s: 14.0,
+                phase: 0.8,
+            },
+        ],
+        shapes: &[
+            Shape {
+                kind: ShapeKind::Disc,
+                colour: [255, 176, 104],
+                opacity: 0.95,
+                x: 0.5,
+                y: 0.84,
+                size: 34.0,
+                turn: 0.0,
+                drift: (0.0, 2.0),
+                period_s: 18.0,
+            },
+            Shape {
+                kind: ShapeKind::Hill { seed: 1 },
+                colour: [92, 30, 78],
+                opacity: 1.0,
+                x: 0.5,
+                y: 0.96,
+                size: 210.0,
+                turn: 0.0,
+                drift: (5.0, 0.6),
+                period_s: 20.0,
+            },
+            Shape {
+                kind: ShapeKind::Hill { seed: 4 },
+                colour: [48, 20, 62],
+                opacity: 1.0,
+                x: 0.5,
+                y: 1.02,
+                size: 230.0,
+                turn: 0.0,
+                drift: (-9.0, 0.4),
+                period_s: 16.0,
+            },
+        ],
+    },
+    details: Details {
+        align: TextAlign::Centre,
+        rule: Rule { length: 12.0, thickness: 0.7 },
+        marker: Marker::Disc,
+        padded_numbers: false,
+    },
+    motion: Motion { entrance: Entrance::Rise, distance: 5.0, seconds: 0.8, stagger_s: 0.14 },
+};

@@ -1,0 +1,93 @@
+//! Mint: fresh pale green, round shapes, dark green letters.
+
+use crate::cards::theme::{
+    Backdrop, Details, Entrance, Face, FaceStyle, Glow, Marker, Motion, Palette, Rule, Shape, ShapeKind, TextAlign,
+    Theme,
+};
+
+pub(super) static THEME: Theme = Theme {
+    name: "mint",
+    description: "fresh pale green, playful round shapes, dark green letters",
+    palette: Palette { text: [9, 52, 46], muted: [38, 86, 76], accent: [0, 108, 86], ground: [222, 246, 234] },
+    heading: Face { family: "Noto Sans Display", style: FaceStyle::Sans, weight: 700, tracking: -0.02, leading: 1.08 },
+    body: Face { family: "Noto Sans", style: FaceStyle::Sans, weight: 400, tracking: 0.0, leading: 1.34 },
+    backdrop: Backdrop {
+        top: [232, 251, 242],
+        bottom: [206, 240, 226],
+        glows: &[
+            Glow {
+                colour: [250, 255, 246],
+                x: 0.3,
+                y: 0.36,
+                radius: 0.6,
+                strength: 0.9,
+                orbit: (0.24, 0.16),
+                period_s: 13.0,
+                phase: 0.2,
+            },
+            Glow {
+                colour: [184, 232, 226],
+                x: 0.9,
+                y: 0.8,
+                radius: 0.5,
+                strength: 0.7,
+                orbit: (0.2, 0.12),
+                period_s: 17.0,
+                phase: 0.6,
+            },
+        ],
+        shapes: &[
+            Shape {
+                kind: ShapeKind::Disc,
+                colour: [122, 218, 184],
+                opacity: 1.0,
+                x: 1.0,
+                y: 0.02,
+                size: 58.0,
+                turn: 0.0,
+                drift: (3.0, 2.4),
+                period_s: 13.0,
+            },
+            Shape {
+                kind: ShapeKind::Dots { side: 7 },
+                colour: [0, 108, 86],
+                opacity: 0.5,
+                x: 0.86,
+                y: 0.12,
+                size: 24.0,
+                turn: 0.0,
+                drift: (-2.0, 2.0),
+                period_s: 11.0,
+            },
+            Shape {
+                kind: ShapeKind::HalfDisc,
+                colour: [255, 204, 92],
+                opacity: 1.0,
+                x: 0.12,
+                y: 1.0,
+                size: 46.0,
+                turn: 0.0,
+                drift: (3.0, 1.0),
+                period_s: 15.0,
+            },
+            Shape {
+                kind: ShapeKind::Ring { width: 9.0 },
+                colour: [0, 140, 112],
+                opacity: 1.0,
+                x: 0.93,
+                y: 0.9,
+                size: 26.0,
+                turn: 0.0,
+                drift: (-2.0, 2.6),
+                period_s: 12.0,
+            },
+        ],
+    },
+    details: Details {
+        align: TextAlign::Start,
+        rule: Rule { length: 14.0, thickness: 1.5 },
+        marker: Marker::Disc,
+        padded_numbers: false,
+    },
+    motion: Motion { entrance: Entrance::Slide, distance: 6.0, seconds: 0.75, stagger_s: 0.12 },
+};
