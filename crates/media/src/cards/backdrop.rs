@@ -116,7 +116,7 @@ fn spread<const N: usize>(grid: &Grid, row: &mut Vec<u16>, plane: &mut [u8], wid
         );
         let dither = &DITHER[y % 8];
         for (chunk, pair) in line.chunks_mut(N).zip(row.windows(2)) {
-            let slope = (i32::from(pair[1]) - i32::from(pair[0])) / N as i32;
+            let slope = (i32::from(pair[1]) - i32::from(pair[0])) / N.cast_signed() as i32;
             // Wrapping arithmetic gives the true value: every sum is within 16 bits.
             let slope = slope as i16 as u16;
             for (index, value) in chunk.iter_mut().enumerate() {

@@ -71,6 +71,14 @@ struct Row {
     beat: usize,
 }
 
+/// Where an item stands in its list, and the frame it arrives at.
+#[derive(Clone, Copy)]
+struct Place {
+    index: usize,
+    gap: f32,
+    at: Option<u32>,
+}
+
 /// Builds the parts of a card, in the order they are laid.
 pub(super) fn compose(card: &Card, stage: Stage<'_>, setter: &mut Typesetter<'_>) -> Vec<Part> {
     let mut composer = Composer { stage, setter, blocks: Vec::new(), direction: direction(&words(card), stage.lang) };
@@ -164,7 +172,7 @@ impl Composer<'_, '_> {
         voice.smallest = voice.smallest.min(voice.largest);
         for (index, item) in shown.iter().enumerate() {
             let first_gap = if index == 0 { gap + 1.6 } else { gap };
-            self.item(item, &voice, first_gap, index, reveal.get(index).copied());
+            self.item(item, &voice, Place { index, gap: first_gap, at: reveal.get(index).copied() });
         }
     }
 
@@ -180,7 +188,7 @@ impl Composer<'_, '_> {
                     earlier.push(step);
                 }
             }
-            self.push_text(set, fixed.role, 0.0, earlier);
+            self.push_text(&set, fixed.role, 0.0, &earlier);
         }
         self.rule(3.8);
         self.say(label, &Voice { lines: 4, ..self.body(6.4, 3.0, 0.34) }, 4.0);
@@ -235,11 +243,11 @@ impl Composer<'_, '_> {
 
     fn say(&mut self, text: &str, voice: &Voice, gap: f32) {
         if let Some(set) = self.set(text, voice, 0.0) {
-            self.push_text(set, voice.role, gap, Vec::new());
+            self.push_text(&set, voice.role, gap, &[]);
         }
     }
 
-    fn push_text(&mut self, set: SetText, role: Role, gap: f32, earlier: Vec<SetText>) {
+    fn push_text(&mut self, set: &SetText, role: Role, gap: f32, earlier: &[SetText]) {
         let height = set.height;
         let mut rows = self.rows(set, role, 0.0);
         if let Some(row) = rows.first_mut() {
@@ -254,9 +262,9 @@ impl Composer<'_, '_> {
         self.blocks.push(Block { rows, height, gap, at: None });
     }
 
-    fn rows(&self, set: SetText, role: Role, indent: f32) -> Vec<Row> {
+    fn rows(&self, set: &SetText, role: Role, indent: f32) -> Vec<Row> {
         let manner = if role == Role::Ornament { Manner::Fade } else { Manner::Text(self.stage.theme.motion.entrance) };
-        let lines = set.lines.iter().zip(set.baselines).enumerate();
+        let lines = set.lines.iter().zip(&set.baselines).enumerate();
         lines
             .map(|(beat, (line, baseline))| Row {
                 steps: vec![(Layer::of(&line.drawing), 0.0)],
@@ -293,14 +301,17 @@ impl Composer<'_, '_> {
         }
     }
 
-    fn item(&mut self, text: &str, voice: &Voice, gap: f32, index: usize, at: Option<u32>) {
+    fn item(&mut self, text: &str, voice: &Voice, place: Place) {
+        let Place { index, gap, at } = place;
         let Some(set) = self.set(text, voice, self.indent()) else { return };
         let (height, size) = (set.height, set.size);
         let middle = set.baselines.first().copied().unwrap_or_default() - size * 0.34;
         let baseline = set.baselines.first().copied().unwrap_or_default();
         let unit = self.stage.unit();
-        let mut rows = self.rows(set, voice.role, self.indent() * unit);
-        rows.iter_mut().for_each(|row| row.beat = 0);
+        let mut rows = self.rows(&set, voice.role, self.indent() * unit);
+        for row in &mut rows {
+            row.beat = 0;
+        }
         let accent = self.stage.theme.palette.accent;
         let drawn = match self.stage.theme.details.marker {
             Marker::Number => self.numeral(index + 1, size, baseline, voice),

@@ -96,11 +96,11 @@ impl Layer {
         let (width, height) = (size.width as usize, size.height as usize);
         let (y, u, v) = frame.planes_mut();
         let full = Source { colour: &self.y, alpha: &self.alpha, width: self.width, height: self.height };
-        full.lay(Target { plane: y, width, height }, at, opacity);
+        full.lay(&mut Target { plane: y, width, height }, at, opacity);
         let half = Placement { x: at.x / 2.0, y: at.y / 2.0, clip: at.clip.halved(), ..at };
         for (colour, plane) in [(&self.u, u), (&self.v, v)] {
             let source = Source { colour, alpha: &self.chroma_alpha, width: self.width / 2, height: self.height / 2 };
-            source.lay(Target { plane, width: width / 2, height: height / 2 }, half, opacity);
+            source.lay(&mut Target { plane, width: width / 2, height: height / 2 }, half, opacity);
         }
     }
 }
@@ -126,7 +126,7 @@ struct Target<'a> {
 }
 
 impl Source<'_> {
-    fn lay(&self, target: Target<'_>, at: Placement, opacity: u16) {
+    fn lay(&self, target: &mut Target<'_>, at: Placement, opacity: u16) {
         let (left, fraction_x) = sixteenths(at.x);
         let (top, fraction_y) = sixteenths(at.y);
         let columns = overlap((left, self.width), target.width, (at.clip.left, at.clip.right));
@@ -135,8 +135,8 @@ impl Source<'_> {
         let weights = Weights::of(fraction_x, fraction_y);
         for row in rows {
             let line = &mut target.plane[row * target.width..][columns.clone()];
-            let source_row = (row as i64 - top) as usize;
-            let first = (columns.start as i64 - left) as usize;
+            let source_row = (row.cast_signed() - top) as usize;
+            let first = (columns.start.cast_signed() - left) as usize;
             if weights.is_whole() && opacity == 256 {
                 let start = source_row * self.width + first;
                 over(line, &self.colour[start..], &self.alpha[start..]);
@@ -204,14 +204,14 @@ impl Weights {
 }
 
 /// A place as whole pixels and sixteenths.
-fn sixteenths(place: f64) -> (i64, u16) {
-    let fixed = (place * 16.0).round() as i64;
+fn sixteenths(place: f64) -> (isize, u16) {
+    let fixed = (place * 16.0).round() as isize;
     (fixed.div_euclid(16), fixed.rem_euclid(16) as u16)
 }
 
-fn overlap((start, length): (i64, usize), limit: usize, clip: (f64, f64)) -> Option<std::ops::Range<usize>> {
-    let from = start.max(0).max(clip.0.round() as i64);
-    let to = (start + length as i64).min(limit as i64).min(clip.1.round() as i64);
+fn overlap((start, length): (isize, usize), limit: usize, clip: (f64, f64)) -> Option<std::ops::Range<usize>> {
+    let from = start.max(0).max(clip.0.round() as isize);
+    let to = (start + length.cast_signed()).min(limit.cast_signed()).min(clip.1.round() as isize);
     (from < to).then_some(from as usize..to as usize)
 }
 

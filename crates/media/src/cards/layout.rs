@@ -16,16 +16,16 @@ pub(super) struct Area {
 pub(super) fn safe_area(size: Size) -> Area {
     let (width, height) = (size.width as f32, size.height as f32);
     let ratio = width / height.max(1.0);
-    let (side, top, bottom) = if ratio < 0.7 {
+    let (margin, top, bottom) = if ratio < 0.7 {
         (0.085, 0.11, 0.645)
     } else if ratio < 1.3 {
         (0.085, 0.085, 0.775)
     } else {
         (0.075, 0.1, 0.77)
     };
-    let wide = (width * (1.0 - 2.0 * side)).floor();
+    let wide = (width * (1.0 - 2.0 * margin)).floor();
     Area {
-        left: (width * side).ceil(),
+        left: (width * margin).ceil(),
         top: (height * top).ceil(),
         width: wide,
         height: (height * (bottom - top)).floor(),

@@ -6,6 +6,8 @@ mod compose;
 mod count;
 mod layer;
 mod layout;
+#[cfg(test)]
+mod layout_tests;
 mod parts;
 mod script;
 mod shapes;

@@ -13,6 +13,7 @@ pub(super) struct Part {
     /// One drawing, or the steps of a count, the last of which stays.
     pub(super) steps: Vec<Step>,
     pub(super) arrival: Arrival,
+    #[cfg_attr(not(test), expect(dead_code, reason = "rules of layout are tested by role"))]
     pub(super) role: Role,
 }
 
@@ -81,6 +82,7 @@ impl Part {
     }
 
     /// Where its ink rests.
+    #[cfg(test)]
     pub(super) fn rest(&self) -> Option<Clip> {
         self.steps.last().map(|step| step.ink)
     }

@@ -107,7 +107,7 @@ impl Brush<'_> {
                 for rect in [
                     Rect::from_xywh((width - arm) / 2.0, 0.0, arm, width),
                     Rect::from_xywh(0.0, (width - arm) / 2.0, (width - arm) / 2.0, arm),
-                    Rect::from_xywh((width + arm) / 2.0, (width - arm) / 2.0, (width - arm) / 2.0, arm),
+                    Rect::from_xywh(width.midpoint(arm), (width - arm) / 2.0, (width - arm) / 2.0, arm),
                 ] {
                     self.fill(rect.map(PathBuilder::from_rect));
                 }

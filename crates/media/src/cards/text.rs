@@ -9,7 +9,7 @@ use tiny_skia::{Pixmap, PremultipliedColorU8};
 use super::{
     breaking::{Piece, balance, fewest_lines, graphemes, pieces},
     layer::PAD,
-    script::{Direction, direction, family, joins_letters},
+    script::{direction, family, joins_letters},
     theme::{Face, Rgb},
 };
 
@@ -46,7 +46,6 @@ pub(super) struct SetText {
     pub(super) width: f32,
     pub(super) height: f32,
     pub(super) size: f32,
-    pub(super) direction: Direction,
 }
 
 /// A line as a drawing, cropped to its ink with [`PAD`] around.
@@ -84,7 +83,7 @@ impl<'a> Typesetter<'a> {
             }
             size *= STEP;
         }
-        self.at_smallest(measured, request)
+        self.at_smallest(&measured, request)
     }
 
     fn try_size(&mut self, measured: &[Piece], size: f32, request: &Request<'_>) -> Option<SetText> {
@@ -106,9 +105,9 @@ impl<'a> Typesetter<'a> {
     }
 
     /// What fits of a text too long for any size, with an ellipsis.
-    fn at_smallest(&mut self, measured: Vec<Piece>, request: &Request<'_>) -> Option<SetText> {
+    fn at_smallest(&mut self, measured: &[Piece], request: &Request<'_>) -> Option<SetText> {
         let size = request.smallest.min(request.largest);
-        let mut pieces = self.split_long(&measured, request.width * 0.97 / size * MEASURED, request);
+        let mut pieces = self.split_long(measured, request.width * 0.97 / size * MEASURED, request);
         loop {
             if let Some(set) = self.try_size(&pieces, size, request) {
                 return Some(set);
@@ -224,7 +223,7 @@ impl<'a> Typesetter<'a> {
         let baselines: Vec<f32> = (0..drawn.len()).map(|index| (ascent + pitch * index as f32).round()).collect();
         let height = baselines.last()? + descent;
         let width = drawn.iter().map(|line| line.width).fold(0.0, f32::max);
-        Some(SetText { lines: drawn, baselines, width, height, size, direction })
+        Some(SetText { lines: drawn, baselines, width, height, size })
     }
 
     fn draw_line(&mut self, text: &str, size: f32, request: &Request<'_>) -> Option<SetLine> {
@@ -243,8 +242,8 @@ impl<'a> Typesetter<'a> {
         }
         let left = stamps.iter().map(|(x, _, _)| *x).min()?;
         let top = stamps.iter().map(|(_, y, _)| *y).min()?;
-        let right = stamps.iter().map(|(x, _, image)| x + image.placement.width as i32).max()?;
-        let bottom = stamps.iter().map(|(_, y, image)| y + image.placement.height as i32).max()?;
+        let right = stamps.iter().map(|(x, _, image)| x + image.placement.width.cast_signed()).max()?;
+        let bottom = stamps.iter().map(|(_, y, image)| y + image.placement.height.cast_signed()).max()?;
         let (width, height) = ((right - left) as usize, (bottom - top) as usize);
         let mut drawing = Pixmap::new((width + 2 * PAD) as u32, (height + 2 * PAD) as u32)?;
         for (x, y, image) in &stamps {

@@ -191,7 +191,12 @@ mod tests {
                 for ratio in [9.0 / 16.0, 1.0, 16.0 / 9.0] {
                     let rect = crop_for(Size::new(width, height), ratio, focus);
                     assert!(rect.left + rect.width <= width && rect.top + rect.height <= height, "{rect:?}");
-                    assert!(rect.width >= 2 && rect.height >= 2 && rect.left % 2 == 0 && rect.width % 2 == 0);
+                    assert!(
+                        rect.width >= 2
+                            && rect.height >= 2
+                            && rect.left.is_multiple_of(2)
+                            && rect.width.is_multiple_of(2)
+                    );
                     if width.min(height) > 400 {
                         let got = f64::from(rect.width) / f64::from(rect.height);
                         assert!((got / ratio - 1.0).abs() < 0.01, "{rect:?} for {ratio}");
