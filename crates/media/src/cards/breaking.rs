@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_break_comes_after_a_phrase_rather_than_a_small_word() {
         assert_eq!(
-            broken("Slow down, and look at the sea", 18.0),
+            broken("Slow down, and look at the sea", 22.0),
             ["Slow down,", "and look at the sea"].map(str::to_owned)
         );
     }

@@ -282,7 +282,7 @@ impl Composer<'_, '_> {
         if rule.thickness <= 0.0 {
             return;
         }
-        let (width, height) = (rule.length * unit, (rule.thickness * unit).max(2.0));
+        let (width, height) = ((rule.length * unit).min(self.stage.area.width), (rule.thickness * unit).max(2.0));
         let Some(layer) = bar(width, height, self.stage.theme.palette.accent) else { return };
         let manner = match self.stage.theme.details.align {
             TextAlign::Start => Manner::DrawnFromStart,
