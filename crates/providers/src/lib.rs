@@ -1,1 +1,3 @@
 //! Adapters of the AI ports, one file each.
+
+pub mod tts;

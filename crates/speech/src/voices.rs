@@ -74,7 +74,7 @@ impl Voices {
     }
 
     /// The voice of exactly this id, else the one whose language list names the tag with the best priority, else that
-    /// of the tag without its last part.
+    /// of the tag without its script or region.
     fn entry(&self, tag: &str) -> Option<&Entry> {
         if let Some(entry) = self.voices.iter().find(|v| v.id == tag) {
             return Some(entry);
@@ -83,7 +83,9 @@ impl Voices {
         if let Some((_, entry)) = self.voices.iter().filter_map(|v| Some((priority(v)?, v))).min_by_key(|(p, _)| *p) {
             return Some(entry);
         }
-        tag.rsplit_once('-').and_then(|(shorter, _)| self.entry(shorter))
+        // Only a script or a region may be left out: `no-such-voice` is not Norwegian.
+        let (shorter, last) = tag.rsplit_once('-')?;
+        matches!(last.len(), 2..=4).then(|| self.entry(shorter))?
     }
 
     fn no_voice(&self, id: &str, language: &str) -> Failure {
@@ -97,12 +99,7 @@ impl Voices {
     }
 
     fn no_variant(&self, id: &str, variant: &str) -> Failure {
-        let start = variant.chars().next().map(|c| c.to_ascii_lowercase());
-        let begins = |v: &&Variant| v.id.chars().next().map(|c| c.to_ascii_lowercase()) == start;
-        let mut near: Vec<&str> = self.variants.iter().filter(begins).map(|v| v.id.as_str()).take(8).collect();
-        if near.is_empty() {
-            near = self.variants.iter().map(|v| v.id.as_str()).filter(|v| ["f2", "m3"].contains(v)).collect();
-        }
+        let near: Vec<&str> = self.variants.iter().map(|v| v.id.as_str()).filter(|v| v.len() == 2).collect();
         let message = format!("voice `{id}` not found: no variant `{variant}`; there are {}", near.join(", "));
         Failure { kind: FailureKind::NotFound, message }
     }
@@ -193,5 +190,6 @@ mod tests {
         assert!(voices().resolve("en+fx").unwrap_err().message.contains("f3"));
         assert!(voices().resolve("en+../f3").is_err(), "a variant is a name, not a path");
         assert!(voices().resolve("日本").is_err());
+        assert!(voices().resolve("en-voice").is_err(), "what is left out must be a script or a region");
     }
 }

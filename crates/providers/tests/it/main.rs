@@ -1,0 +1,6 @@
+//! The adapters against their engines.
+
+#[cfg(test)]
+mod espeak;
+#[cfg(test)]
+mod speech_program;
