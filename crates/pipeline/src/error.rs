@@ -149,8 +149,10 @@ pub enum StoreError {
     #[error("database `{}` cannot be brought up to date: {source}; use the newest version of Pressroom, or delete it: \
              only kept results are lost", path.display())]
     Migrate { path: PathBuf, source: DbErr },
+    #[error("no space left for the database of the data folder; free some, or choose another folder with --data")]
+    DatabaseFull(#[source] DbErr),
     #[error("database of the data folder: {0}")]
-    Database(#[from] DbErr),
+    Database(#[source] DbErr),
     /// A value cannot be written as JSON.
     #[error("value of stage `{stage}` cannot be written as JSON: {source}")]
     Encode { stage: &'static str, source: serde_json::Error },
@@ -173,7 +175,7 @@ impl StoreError {
     /// The sort of the failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSpace { .. } | Self::TooLittleSpace { .. } => ErrorKind::Exhausted,
+            Self::NoSpace { .. } | Self::TooLittleSpace { .. } | Self::DatabaseFull(_) => ErrorKind::Exhausted,
             Self::BadSource { kind, .. } => *kind,
             Self::OutputBusy { .. } => ErrorKind::Conflict,
             Self::Open(error) => error.kind(),
@@ -185,6 +187,15 @@ impl StoreError {
             },
             Self::BadExtension(_) | Self::Encode { .. } | Self::Migrate { .. } => ErrorKind::Internal,
             Self::Ended => ErrorKind::Cancelled,
+        }
+    }
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        match platform::db::error_kind(&error) {
+            ErrorKind::Exhausted => Self::DatabaseFull(error),
+            _ => Self::Database(error),
         }
     }
 }

@@ -91,6 +91,17 @@ impl Shared {
         temp_file(&self.folder.path().join(format!("{number}.{extension}")), extension)
     }
 
+    async fn tidy_up(&self) -> Result<(), StoreError> {
+        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        let touched = self.store.touch(&used.into_iter().collect::<Vec<_>>()).await;
+        drop(self.live.lock().unwrap_or_else(PoisonError::into_inner).take());
+        touched?;
+        if self.store.is_over(self.limits).await? {
+            crate::collect(&self.store, self.limits).await?;
+        }
+        Ok(())
+    }
+
     fn use_now(&self, keys: impl IntoIterator<Item = Key>) {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).extend(keys);
     }
@@ -154,19 +165,14 @@ impl Run {
     }
 
     /// Ends the run: the last event is sent, and where the folder holds more than its limits allow, old artifacts are
-    /// removed, unless another run is alive.
-    pub async fn finish(self, outcome: Outcome) -> Result<(), StageError> {
-        let shared = &self.shared;
-        let keys: Vec<Key> =
-            std::mem::take(&mut *shared.used.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect();
-        let touched = shared.store.touch(&keys).await;
-        drop(shared.live.lock().unwrap_or_else(PoisonError::into_inner).take());
-        shared.tracker.finish(outcome);
-        touched?;
-        if shared.store.is_over(shared.limits).await? {
-            crate::collect(&shared.store, shared.limits).await?;
+    /// removed, unless another run is alive. Kept files may be gone afterwards: publish before.
+    ///
+    /// The result was made whatever happens here, so a fault in tidying up is only logged.
+    pub async fn finish(self, outcome: Outcome) {
+        if let Err(error) = self.shared.tidy_up().await {
+            tracing::warn!(%error, "old results were not removed");
         }
-        Ok(())
+        self.shared.tracker.finish(outcome);
     }
 
     async fn make_each<S: Stage>(

@@ -259,3 +259,110 @@ impl Reporter {
         totals.send_if_read(Progress::ItemFinished { stage: self.stage.to_owned(), item: self.item, reused, fraction });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Start(usize, Vec<f64>),
+        Advance(usize, usize, f64),
+        Made(usize, usize),
+        Reused(usize, usize),
+    }
+
+    const STAGES: [&str; 4] = ["voice", "segments", "mix", "unplanned"];
+
+    fn step() -> impl Strategy<Value = Step> {
+        let (stage, item) = (0..STAGES.len(), 0..6_usize);
+        prop_oneof![
+            (stage.clone(), proptest::collection::vec(any::<f64>(), 0..6)).prop_map(|(stage, w)| Step::Start(stage, w)),
+            (stage.clone(), item.clone(), any::<f64>()).prop_map(|(stage, item, f)| Step::Advance(stage, item, f)),
+            (stage.clone(), item.clone(), 0.0..1.0).prop_map(|(stage, item, f)| Step::Advance(stage, item, f)),
+            (stage.clone(), item.clone()).prop_map(|(stage, item)| Step::Made(stage, item)),
+            (stage, item).prop_map(|(stage, item)| Step::Reused(stage, item)),
+        ]
+    }
+
+    fn fraction_of(event: &Progress) -> Option<f64> {
+        match event {
+            Progress::Advanced { fraction, .. }
+            | Progress::ItemFinished { fraction, .. }
+            | Progress::StageFinished { fraction, .. }
+            | Progress::RunFinished { fraction, .. } => Some(*fraction),
+            Progress::RunStarted { .. } | Progress::StageStarted { .. } => None,
+        }
+    }
+
+    fn drain(mut receiver: ProgressReceiver) -> Vec<Progress> {
+        std::iter::from_fn(|| receiver.try_next()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_fraction_of_a_run_never_goes_back(
+            weights in proptest::array::uniform3(any::<f64>()),
+            steps in proptest::collection::vec(step(), 0..60),
+        ) {
+            let plan = ProgressPlan::new(STAGES.into_iter().zip(weights));
+            let (tracker, receiver) = Tracker::start(&plan);
+            let mut stages: BTreeMap<usize, StageProgress> = BTreeMap::new();
+            for step in steps {
+                match step {
+                    Step::Start(stage, weights) => {
+                        stages.insert(stage, tracker.start_stage(STAGES[stage], &weights));
+                    }
+                    Step::Advance(stage, item, fraction) => {
+                        if let Some(stage) = stages.get(&stage) {
+                            stage.item(item).advance(Advance::to(fraction));
+                        }
+                    }
+                    Step::Made(stage, item) => stages.get(&stage).into_iter().for_each(|stage| stage.item(item).made()),
+                    Step::Reused(stage, item) => stages.get(&stage).into_iter().for_each(|stage| stage.item(item).reused()),
+                }
+            }
+            tracker.finish(Outcome::Succeeded);
+            let events = drain(receiver);
+            let fractions: Vec<_> = events.iter().filter_map(fraction_of).collect();
+            prop_assert!(fractions.iter().all(|fraction| (0.0..=1.0).contains(fraction)), "{fractions:?}");
+            prop_assert!(fractions.is_sorted(), "{fractions:?}");
+            prop_assert_eq!(fractions.last(), Some(&1.0));
+        }
+    }
+
+    #[test]
+    fn a_slow_reader_loses_steps_but_never_the_end() {
+        let (tracker, receiver) = Tracker::start(&ProgressPlan::new([("voice", 1.0)]));
+        let stage = tracker.start_stage("voice", &[1.0]);
+        for step in 0..10_000 {
+            stage.item(0).advance(Advance::to(f64::from(step) / 10_000.0));
+        }
+        stage.item(0).made();
+        stage.finish();
+        tracker.finish(Outcome::Succeeded);
+        let events = drain(receiver);
+        assert!(events.len() <= MAX_WAITING + 2, "{}", events.len());
+        assert!(matches!(events[events.len() - 2], Progress::StageFinished { items: 1, reused: 0, .. }));
+        assert!(matches!(events[events.len() - 1], Progress::RunFinished { outcome: Outcome::Succeeded, .. }));
+    }
+
+    #[test]
+    fn stages_and_items_count_by_their_weight() {
+        let (tracker, receiver) = Tracker::start(&ProgressPlan::new([("voice", 1.0), ("segments", 3.0)]));
+        tracker.start_stage("segments", &[1.0, 2.0]).item(1).made();
+        let events = drain(receiver);
+        let fraction = events.last().and_then(fraction_of).unwrap();
+        assert!((fraction - 0.5).abs() < 1e-9, "{fraction}");
+    }
+
+    #[test]
+    fn the_time_left_is_judged_by_work_alone() {
+        let elapsed = Duration::from_secs(10);
+        assert_eq!(time_left(elapsed, 0.01, 0.5), None);
+        // Half was there before and took no time; a quarter took ten seconds, so the last quarter takes ten more.
+        assert_eq!(time_left(elapsed, 0.25, 0.75), Some(elapsed));
+    }
+}

@@ -78,7 +78,7 @@ impl Store {
 
     async fn migrate(&self, path: &Path) -> Result<(), StoreError> {
         let fault = |source| StoreError::Migrate { path: path.to_owned(), source };
-        if migrations::Migrator::get_pending_migrations(self.db()).await.map_err(fault)?.is_empty() {
+        if migrations::are_applied(self.db()).await {
             return Ok(());
         }
         // Two processes that both find an empty folder must not both create the tables.

@@ -41,6 +41,11 @@ enum PipelineSources {
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
+    /// A process that is killed half way must leave either no table or all of them.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let artifacts = Table::create()
             .table(PipelineArtifacts::Table)
