@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ai::ProviderError;
 use kernel::ErrorKind;
 use media::MediaError;
+use platform::http::HttpError;
 
 /// A failure of this context. Messages name the thing and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,8 @@ pub enum VideosError {
     #[error("`{url}` {reason}")]
     Page { url: String, kind: ErrorKind, reason: String },
     #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
     Media(#[from] MediaError),
     #[error(transparent)]
     Provider(#[from] ProviderError),
@@ -33,6 +36,7 @@ impl VideosError {
         match self {
             Self::Settings { .. } | Self::Script(_) | Self::BadFile { .. } => ErrorKind::Invalid,
             Self::Page { kind, .. } => *kind,
+            Self::Http(error) => error.kind(),
             Self::Media(error) => error.kind(),
             Self::Provider(error) => error.kind,
         }

@@ -17,7 +17,8 @@ const SCENES_PER_PICTURE: usize = 4;
 /// Cuts a script into scenes of about 3 to 8 seconds. Their sentences, one after the other, are the narration.
 ///
 /// A picture the script names is shown for what follows it, up to the next one or the end of the section, or for what
-/// stands before it when nothing follows. `credits` become the last card.
+/// stands before it when nothing follows. `credits` and the source of the
+/// text become the last card.
 pub fn plan(script: &Script, credits: &[String]) -> Vec<Scene> {
     let mut planner = Planner::new(script);
     for block in &script.blocks {
@@ -27,9 +28,10 @@ pub fn plan(script: &Script, credits: &[String]) -> Vec<Scene> {
     show_pictures(&mut scenes, &of_group, groups);
     open_with_title(&mut scenes, script);
     topics::fill_keywords(&mut scenes, &headings, script.title.as_deref(), &script.lang);
+    let credits: Vec<String> = credits.iter().chain(&script.source).cloned().collect();
     if !credits.is_empty() {
         let (section, paragraph) = scenes.last().map_or((0, 0), |scene| (scene.section, scene.paragraph + 1));
-        let shot = Shot::End { title: script.title.clone().unwrap_or_default(), credits: credits.to_vec() };
+        let shot = Shot::End { title: script.title.clone().unwrap_or_default(), credits };
         scenes.push(Scene { section, paragraph, sentences: Vec::new(), shot, keywords: Vec::new() });
     }
     scenes

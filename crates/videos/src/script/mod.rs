@@ -19,6 +19,8 @@ pub struct Script {
     pub title: Option<String>,
     /// Who wrote it, as the title card says.
     pub byline: Option<String>,
+    /// Where the text was found, as the end card says.
+    pub source: Option<String>,
     pub lang: Lang,
     pub blocks: Vec<Block>,
     /// What the text holds that a video cannot tell, such as code and pictures of the web, for the user to know.
@@ -87,13 +89,23 @@ impl Script {
             None => detect(&markdown::words_of(&read.blocks)),
         };
         let blocks = read.blocks.into_iter().flat_map(|block| sentences::split_block(block, &lang)).collect();
-        let script = Self { title, byline: None, lang, blocks, left_out: read.left_out };
+        let script = Self { title, byline: None, source: None, lang, blocks, left_out: read.left_out };
         if script.narration().iter().all(|spoken| !sentences::is_speakable(&spoken.text)) {
             return Err(VideosError::Script(
                 "the script has nothing to say; write at least one sentence outside of code and HTML".to_owned(),
             ));
         }
         Ok(script)
+    }
+
+    /// Takes out what the text wants to be shown, for texts that have no right to name files.
+    pub(crate) fn leave_out_media(&mut self) {
+        for block in std::mem::take(&mut self.blocks) {
+            match block {
+                Block::Media { path, .. } => self.left_out.push(format!("picture {}", path.display())),
+                block => self.blocks.push(block),
+            }
+        }
     }
 
     /// Whether the title is read aloud before the first sentence: not when that sentence says it anyway.

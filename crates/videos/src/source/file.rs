@@ -4,7 +4,7 @@ use std::{fs::File, io::Read, path::Path};
 
 use crate::{
     VideosError,
-    request::{Project, RequestPatch, ScriptPlace, Source, front_matter},
+    request::{Project, RequestPatch, ScriptPlace, Source, front_matter, parse_url},
 };
 
 /// The most text a script may have: about a day of narration.
@@ -15,6 +15,20 @@ const MAX_BYTES: u64 = 1_000_000;
 pub struct Loaded {
     pub source: Source,
     pub patch: RequestPatch,
+}
+
+/// Loads what a user names: an address of the web, `-` for a script on standard input, or a file as [`load`] reads it.
+pub fn open(name: &str) -> Result<Loaded, VideosError> {
+    if name.starts_with("http://") || name.starts_with("https://") {
+        let fail = |fault| VideosError::Settings { place: "the address".to_owned(), faults: vec![fault] };
+        return load_place(ScriptPlace::Url(parse_url(name).map_err(fail)?), Path::new("."));
+    }
+    if name == "-" {
+        let path = Path::new("standard input");
+        let text = read_bounded(std::io::stdin().lock(), path)?;
+        return with_front_matter(&text, path);
+    }
+    load(Path::new(name))
 }
 
 /// Loads a script (`.md`, `.txt`, or any text) with its front matter, or a project file (`.toml`) with its script. What
@@ -67,15 +81,21 @@ fn bad(path: &Path, reason: impl Into<String>) -> VideosError {
 
 /// Reads a text file: UTF-8, or UTF-16 with its byte order mark.
 pub(crate) fn read_text(path: &Path) -> Result<String, VideosError> {
-    let reason = |error: std::io::Error| match error.kind() {
+    read_bounded(File::open(path).map_err(|error| unreadable(path, &error))?, path)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> VideosError {
+    match error.kind() {
         std::io::ErrorKind::NotFound => bad(path, "does not exist"),
         std::io::ErrorKind::PermissionDenied => bad(path, "may not be read; check its permissions"),
         std::io::ErrorKind::IsADirectory => bad(path, "is a folder; name a script in it"),
         _ => bad(path, format!("cannot be read: {error}")),
-    };
-    let file = File::open(path).map_err(reason)?;
+    }
+}
+
+fn read_bounded(reader: impl Read, path: &Path) -> Result<String, VideosError> {
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(reason)?;
+    reader.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(bad(path, "is longer than 1 MB of text; split it into several scripts"));
     }
