@@ -44,6 +44,13 @@ impl Biquad {
         Self::new([1.0 + alpha * a, -2.0 * cos, 1.0 - alpha * a], [1.0 + alpha / a, -2.0 * cos, 1.0 - alpha / a])
     }
 
+    /// Leaves every level and turns the phase around `hz` by a whole turn.
+    pub(super) fn all_pass(hz: f64, q: f64) -> Self {
+        let (sin, cos) = (TAU * hz / f64::from(SAMPLE_RATE)).sin_cos();
+        let alpha = sin / (2.0 * q);
+        Self::new([1.0 - alpha, -2.0 * cos, 1.0 + alpha], [1.0 + alpha, -2.0 * cos, 1.0 - alpha])
+    }
+
     fn new(forward: [f64; 3], back: [f64; 3]) -> Self {
         Self {
             forward: forward.map(|value| value / back[0]),
@@ -92,6 +99,13 @@ mod tests {
     fn a_shelf_lifts_below_and_nothing_above() {
         assert!((gain_db(Biquad::low_shelf(240.0, 4.0), 40.0) - 4.0).abs() < 0.1);
         assert!(gain_db(Biquad::low_shelf(240.0, 4.0), 4_000.0).abs() < 0.05);
+    }
+
+    #[test]
+    fn an_all_pass_changes_no_level() {
+        for hz in [50.0, 400.0, 3_000.0] {
+            assert!(gain_db(Biquad::all_pass(400.0, 0.7), hz).abs() < 0.01);
+        }
     }
 
     #[test]

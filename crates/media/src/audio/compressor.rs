@@ -1,5 +1,8 @@
 //! A light compressor for the voice: loud syllables come down a little, so that the programme reaches its loudness with
 //! less limiting.
+//!
+//! Together with the turned phase of [`super::voice`] it brings the drive into the limiter that eSpeak's voices need for
+//! −14 LUFS from 5 to 6 dB down to 1 to 2 dB.
 
 use super::SAMPLE_RATE;
 
@@ -7,10 +10,10 @@ use super::SAMPLE_RATE;
 const STEP: usize = 32;
 
 /// Level in dBFS (mean square) above which the voice is turned down. The voice comes in at −20 LUFS.
-const THRESHOLD_DB: f32 = -19.0;
+const THRESHOLD_DB: f32 = -18.0;
 
-/// Of each decibel above the threshold this part is taken away: a ratio of 2.5 to 1.
-const TAKEN: f32 = 0.6;
+/// Of each decibel above the threshold this part is taken away: a ratio of 2 to 1.
+const TAKEN: f32 = 0.5;
 
 /// Time constants of the level meter in seconds.
 const ATTACK: f32 = 0.004;
@@ -65,8 +68,8 @@ mod tests {
     #[test]
     fn soft_speech_passes_and_loud_speech_comes_down() {
         assert!((level_after(-30.0) + 30.0).abs() < 0.01);
-        // The meter falls slowly and so reads a tone a little above its mean: somewhat more than 6 dB are taken.
+        // The meter falls slowly and so reads a tone a little above its mean: somewhat more than 4.5 dB are taken.
         let loud = level_after(-9.0);
-        assert!((-17.5..-14.5).contains(&loud), "{loud}");
+        assert!((-15.5..-13.0).contains(&loud), "{loud}");
     }
 }

@@ -17,7 +17,7 @@ use crate::MediaError;
 
 /// How far below the wanted true peak the limiter works, in dB: what AAC at 192 kbit/s adds to peaks, and the
 /// differences between meters. Measured on speech, music and noise through FFmpeg's encoder.
-const ENCODER_HEADROOM: f64 = 1.5;
+const ENCODER_HEADROOM: f64 = 1.3;
 
 /// The most times the programme is written to come closer to the wanted loudness.
 const MOST_WRITES: u32 = 4;
@@ -176,15 +176,18 @@ impl GainSearch {
         }
         let (gain, loudness) = self.before;
         let slope = if self.writes == 0 {
-            // What the limiter took of the first gain it will take again, and more, of every decibel on top.
-            0.7
+            // Where the limiter took something of the first gain, it leaves about this much of what is added.
+            0.5
         } else {
             ((integrated - loudness) / (self.gain_db - gain)).clamp(0.1, 1.0)
         };
+        let next = (self.gain_db + off / slope).clamp(-60.0, MOST_GAIN);
         self.before = (self.gain_db, integrated);
-        self.gain_db = (self.gain_db + off / slope).clamp(-60.0, MOST_GAIN);
         self.writes += 1;
-        true
+        // At the end of its range the gain does what it can.
+        let moves = (next - self.gain_db).abs() > 1e-3;
+        self.gain_db = next;
+        moves
     }
 }
 

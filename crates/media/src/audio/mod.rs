@@ -17,13 +17,14 @@ mod programme;
 mod resample;
 mod spool;
 mod timeline;
-
+mod transcode;
 mod voice;
 pub mod wav;
 
 pub use loudness::{Measured, measure};
 pub use mixer::{MixReport, mix};
 pub use plan::{ClipSound, Loudness, MixPlan, Music, NoiseReduction, VoiceClip, VoiceTone};
+pub use transcode::{AudioTags, LONGEST_DECODED, decode_to_wav, encode_audio};
 
 /// Samples a second of everything that is mixed.
 pub const SAMPLE_RATE: u32 = 48_000;

@@ -20,6 +20,9 @@ use crate::MediaError;
 /// The most that a soft sound is raised, in dB: more would only bring up its noise.
 const MOST_RAISED: f64 = 40.0;
 
+/// What a compressor takes is given back up to this.
+const MOST_RAISED_SPEECH: f64 = 12.0;
+
 /// The same for the clips' own sound, which is often nothing but a room.
 const MOST_RAISED_SCENE: f64 = 12.0;
 
@@ -33,9 +36,44 @@ const LAST_FADE: u64 = 480;
 #[derive(Debug)]
 pub(super) struct Prepared<'a> {
     plan: &'a MixPlan,
-    voice: Option<Voice>,
+    voice: Option<Levelled>,
     scene: Vec<Placed>,
     music: Option<(&'a Music, Survey)>,
+}
+
+/// The voice and the factors that bring it to the reference level: before the compressor, whose threshold is relative
+/// to that level, and after it for what it took.
+#[derive(Debug)]
+struct Levelled {
+    voice: Voice,
+    before: f32,
+    after: f32,
+}
+
+impl Levelled {
+    fn new(voice: Voice, duration: u64, watch: &Watch<'_>) -> Result<Self, MediaError> {
+        let before = level(voice.loudness, 0.0, MOST_RAISED);
+        let mut levelled = Self { voice, before, after: 1.0 };
+        let mut speech = levelled.speech()?;
+        let mut meter = Meter::loudness(1, SAMPLE_RATE)?;
+        let mut block = vec![0.0; BLOCK];
+        let mut left = duration;
+        while left > 0 {
+            watch.check()?;
+            let part = &mut block[..left.min(BLOCK as u64) as usize];
+            speech.read(part)?;
+            speech.finish(part);
+            meter.add(part)?;
+            left -= part.len() as u64;
+        }
+        levelled.after = level(meter.integrated()?, 0.0, MOST_RAISED_SPEECH);
+        Ok(levelled)
+    }
+
+    fn speech(&mut self) -> Result<Speech<'_>, MediaError> {
+        let (before, after) = (self.before, self.after);
+        Ok(Speech { spool: self.voice.spool.reader()?, compressor: Compressor::new(), before, after })
+    }
 }
 
 impl<'a> Prepared<'a> {
@@ -46,7 +84,11 @@ impl<'a> Prepared<'a> {
             None => None,
         };
         let scene = plan.scene_sound.iter().map(|clip| place(clip, watch)).collect::<Result<_, _>>()?;
-        Ok(Self { plan, voice: voice::render(plan, folder, watch)?, scene, music })
+        let voice = match voice::render(plan, folder, watch)? {
+            Some(voice) => Some(Levelled::new(voice, plan.duration_samples, watch)?),
+            None => None,
+        };
+        Ok(Self { plan, voice, scene, music })
     }
 
     /// The programme from its beginning.
@@ -57,10 +99,7 @@ impl<'a> Prepared<'a> {
             None => None,
         };
         let voice = match &mut self.voice {
-            Some(voice) => {
-                let gain = level(voice.loudness, 0.0, MOST_RAISED);
-                Some(Speech { spool: voice.spool.reader()?, compressor: Compressor::new(), gain })
-            }
+            Some(voice) => Some(voice.speech()?),
             None => None,
         };
         let mut programme = Programme {
@@ -129,7 +168,27 @@ pub(super) struct Programme<'a> {
 struct Speech<'a> {
     spool: SpoolReader<'a>,
     compressor: Compressor,
-    gain: f32,
+    before: f32,
+    after: f32,
+}
+
+impl Speech<'_> {
+    /// The next samples at the reference level.
+    fn read(&mut self, out: &mut [f32]) -> Result<(), MediaError> {
+        self.spool.read(out)?;
+        for sample in out {
+            *sample *= self.before;
+        }
+        Ok(())
+    }
+
+    /// Compresses what was read.
+    fn finish(&mut self, samples: &mut [f32]) {
+        self.compressor.run(samples);
+        for sample in samples {
+            *sample *= self.after;
+        }
+    }
 }
 
 impl Programme<'_> {
@@ -167,12 +226,9 @@ impl Programme<'_> {
             return Ok(());
         };
         let mut block = vec![0.0; BLOCK];
-        voice.spool.read(&mut block)?;
-        for sample in &mut block {
-            *sample *= voice.gain;
-        }
+        voice.read(&mut block)?;
         self.ducker.push(&block);
-        voice.compressor.run(&mut block);
+        voice.finish(&mut block);
         self.ahead.push_back(block);
         Ok(())
     }

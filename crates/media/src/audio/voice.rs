@@ -1,5 +1,6 @@
 //! The voice of a programme as one track: clips at their times, brought to one rate, cleaned and equalised.
 
+use std::f64::consts::FRAC_1_SQRT_2;
 use std::path::Path;
 
 use super::biquad::Biquad;
@@ -15,6 +16,11 @@ use crate::MediaError;
 
 /// Below speech: the lowest voices begin at 80 Hz.
 const RUMBLE_HZ: f64 = 70.0;
+
+/// The voice's harmonics all peak at the same instant, in synthetic speech above all. All-pass filters around its
+/// formants spread them over 3 ms, which is not heard, and lowers the peaks by 2 to 4 dB at the same loudness.
+const TURN_HZ: f64 = 400.0;
+const TURNS: usize = 4;
 
 /// The track and its level as it lies in the spool.
 #[derive(Debug)]
@@ -86,6 +92,7 @@ impl Chain {
             NoiseReduction::On => Some(Denoiser::new()),
         };
         let mut filters = vec![Biquad::high_pass(RUMBLE_HZ)];
+        filters.extend(std::iter::repeat_n(Biquad::all_pass(TURN_HZ, FRAC_1_SQRT_2), TURNS));
         if plan.voice_tone == VoiceTone::Warm {
             filters.push(Biquad::low_shelf(240.0, 4.0));
             filters.push(Biquad::peak(2_600.0, 0.6, -3.5));

@@ -116,6 +116,10 @@ pub struct WavReader {
 impl WavReader {
     /// Opens a file and reads its header.
     pub fn open(path: &Path) -> Result<Self, MediaError> {
+        // Opening a pipe would wait for its writer.
+        if !std::fs::metadata(path).map_err(|error| MediaError::io(path, error))?.is_file() {
+            return Err(bad(path, "is not a file"));
+        }
         let file = File::open(path).map_err(|error| MediaError::io(path, error))?;
         let size = file.metadata().map_err(|error| MediaError::io(path, error))?.len();
         let header = hound::WavReader::new(BufReader::new(file)).map_err(|error| failure(path, error))?;

@@ -1,0 +1,8 @@
+//! Mixes of generated and spoken sound, judged by measuring what came out.
+
+mod loudness;
+mod music;
+mod placement;
+mod signals;
+mod speech;
+mod transcode;
