@@ -186,6 +186,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_runs_in_the_direction_of_its_language_whatever_it_starts_with() {
+        let hebrew = set(&["FFmpeg", "הוא", "כלי"], "he");
+        assert!(hebrew.words[0].left_px > hebrew.words[1].left_px);
+        let english = set(&["שלום", "means", "peace"], "en");
+        assert!(english.words[0].left_px < english.words[1].left_px);
+    }
+
+    #[test]
     fn a_word_that_is_only_an_emoji_takes_no_room() {
         assert!((set(&["go", "🚀", "now"], "en").width_px - set(&["go", "now"], "en").width_px).abs() < 0.01);
     }

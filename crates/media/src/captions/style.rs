@@ -212,3 +212,46 @@ impl Style {
         frame.height as f32 * share
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        Style::from_toml(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_built_in_style_is_sound_and_reads_back_from_what_it_writes() {
+        for name in Style::names() {
+            let style = Style::named(name).unwrap();
+            assert_eq!(Style::from_toml(&toml::to_string(&style).unwrap()).unwrap(), style, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_list() {
+        let message = Style::named("neon").unwrap_err().to_string();
+        assert_eq!(message, "caption style `neon` is unknown; there are `clean`, `bold`, `boxed`, `karaoke`, `subtle`");
+    }
+
+    #[test]
+    fn what_a_file_says_wrong_is_named() {
+        assert!(refusal("colour = '#FFFFFF'").contains("unknown field `colour`"));
+        assert!(refusal("color = 'red'").contains("`red` is not a colour"));
+        assert!(refusal("size = 2.0").contains("size is 2; it must be from 0.01 to 0.2"));
+        assert!(refusal("size = nan").contains("size is NaN"));
+        assert!(refusal("box = { padding = 9.0 }").contains("box padding is 9"));
+        assert!(refusal("font = 'Nowhere Grotesk'").contains("font `Nowhere Grotesk` is not installed"));
+        assert!(refusal("font = 'Evil}{,'").contains("has characters no font name may have"));
+        assert!(refusal(&"#".repeat(70_000)).contains("too large"));
+    }
+
+    #[test]
+    fn letters_are_larger_on_a_phone_than_on_a_television() {
+        let style = Style::default();
+        assert!((style.size_px(Size::new(1080, 1920)) - 81.0).abs() < 0.1);
+        assert!((style.size_px(Size::new(1920, 1080)) - 58.3).abs() < 0.1);
+        assert!(style.margin_y_px(Size::new(1080, 1920)) > 400.0);
+    }
+}

@@ -1,6 +1,7 @@
 use media::{
     Size,
     captions::{Cue, Rules, Style, break_into_cues},
+    fonts,
     speech_text::{TimedSentence, TimedWord},
 };
 use proptest::prelude::*;
@@ -109,6 +110,23 @@ fn nothing_said_is_nothing_shown() {
     assert!(break_into_cues(&[sentence("en", "", 0)], &Rules::default()).unwrap().is_empty());
 }
 
+#[test]
+fn no_word_is_left_alone_where_it_can_be_avoided() {
+    let style = Style::named("clean").unwrap();
+    let texts = [
+        "We measured everything twice before the long journey across the mountains began.",
+        "Nobody expected that the small device could hold so many stories for so long.",
+        "A quiet morning, a cup of coffee, and a good book are enough.",
+    ];
+    for text in texts {
+        for rules in [Rules::default(), Rules::for_frame(&style, TALL), Rules::for_frame(&style, WIDE)] {
+            let cues = break_into_cues(&[sentence("en", text, 0)], &rules).unwrap();
+            let alone = |cue: &Cue| cue.lines.iter().any(|line| line.words.len() == 1 && line.text().len() < 10);
+            assert!(!cues.iter().any(alone), "{:#?}", self::texts(&cues));
+        }
+    }
+}
+
 fn hostile_word() -> impl Strategy<Value = (String, bool, u64, u64)> {
     let text = prop_oneof![
         "[a-zA-Z]{1,12}[,.!?]?",
@@ -138,6 +156,29 @@ fn hostile_sentence() -> impl Strategy<Value = TimedSentence> {
     })
 }
 
+/// Takes each sentence's text off the cues' in turn: a cue that held words of two would not fit.
+fn no_cue_spans_sentences(cues: &[Cue], sentences: &[TimedSentence]) -> bool {
+    let mut cues = cues.iter();
+    sentences.iter().all(|sentence| {
+        let said = all_text(sentence.words.iter());
+        let mut shown = String::new();
+        while shown.len() < said.len() {
+            let Some(cue) = cues.next() else { return false };
+            shown.push_str(&all_text(cue.words()));
+        }
+        shown == said
+    })
+}
+
+/// Whether a line keeps within the limit of characters; lines whose characters are not counted one by one pass.
+fn within_limit(line: &str) -> bool {
+    let wide = |c: char| ('\u{4E00}'..='\u{9FFF}').contains(&c) || matches!(c, '，' | '。');
+    if !line.chars().all(|c| c.is_ascii() || wide(c)) {
+        return true;
+    }
+    line.chars().map(|c| if wide(c) { 42.0 / 16.0 } else { 1.0 }).sum::<f64>() <= 42.1
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
 
@@ -146,12 +187,23 @@ proptest! {
         let style = Style::named("clean").unwrap();
         for rules in [Rules::default(), Rules::for_frame(&style, TALL)] {
             let cues = break_into_cues(&sentences, &rules).unwrap();
-            let said = all_text(sentences.iter().flat_map(|sentence| &sentence.words));
-            prop_assert_eq!(all_text(cues.iter().flat_map(Cue::words)), said);
+            prop_assert!(no_cue_spans_sentences(&cues, &sentences));
+            prop_assert_eq!(all_text(cues.iter().flat_map(Cue::words)), all_text(sentences.iter().flat_map(|s| &s.words)));
             for pair in cues.windows(2) {
                 prop_assert!(pair[0].start_ms < pair[0].end_ms && pair[0].end_ms <= pair[1].start_ms);
             }
-            prop_assert!(cues.iter().all(|cue| (1..=2).contains(&cue.lines.len())));
+            for cue in &cues {
+                prop_assert!((1..=2).contains(&cue.lines.len()));
+                prop_assert!(cue.words().all(|word| cue.start_ms <= word.start_ms && word.end_ms <= cue.end_ms));
+                for line in &cue.lines {
+                    let text = line.text();
+                    prop_assert!(within_limit(&text), "{}", text);
+                    if rules.frame.is_some() && text.is_ascii() {
+                        let width = fonts::measure(&text, fonts::DEFAULT_FAMILY, 700, style.size_px(TALL)).unwrap();
+                        prop_assert!(width <= style.line_width_px(TALL) + 1.0, "{} is {} wide", text, width);
+                    }
+                }
+            }
         }
     }
 }
