@@ -5,14 +5,17 @@
 pub mod audio;
 pub mod captions;
 pub mod cards;
+pub mod encoder;
 mod error;
 pub mod ffmpeg;
 pub mod fonts;
 mod frame;
 mod frame_rate;
 pub mod motion;
+mod partial;
 pub mod probe;
 pub mod process;
+pub mod segment;
 pub mod speech_text;
 mod still;
 mod yuv;

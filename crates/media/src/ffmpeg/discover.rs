@@ -53,7 +53,7 @@ fn find(program: &str, chosen: Option<&Path>, search_path: Option<&OsString>) ->
             return Ok(candidate);
         }
         if program == "ffmpeg" {
-            let remedy = format!("PRESSROOM_FFMPEG names it, but there is no such file; {}", remedy());
+            let remedy = format!("the settings or PRESSROOM_FFMPEG name it, but there is no such file; {}", remedy());
             return Err(MediaError::MissingProgram { program: chosen.display().to_string(), remedy });
         }
     }
@@ -180,12 +180,12 @@ mod tests {
     #[tokio::test]
     async fn what_it_can_do_is_read_once_and_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Ffmpeg::discover(folder.path()).await.unwrap();
+        let first = Ffmpeg::discover(None, folder.path()).await.unwrap();
         assert!(first.has_filter("xfade") && first.has_encoder("libx264") && !first.has_filter("="));
         let file = cache_file(folder.path(), first.fingerprint());
         let kept: Build = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         let changed = Build { version: "kept".into(), ..kept };
         std::fs::write(&file, serde_json::to_vec(&changed).unwrap()).unwrap();
-        assert_eq!(Ffmpeg::discover(folder.path()).await.unwrap().version(), "kept");
+        assert_eq!(Ffmpeg::discover(None, folder.path()).await.unwrap().version(), "kept");
     }
 }

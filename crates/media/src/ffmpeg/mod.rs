@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::MediaError;
 use crate::process::Command;
 
+pub(crate) use discover::store;
 pub use progress::Progress;
 
 /// Decoders open at a time over all calls; each holds its reference frames, about 80 MB for a vertical HD clip.
@@ -54,10 +55,11 @@ struct Build {
 }
 
 impl Ffmpeg {
-    /// Finds ffmpeg and ffprobe: where `PRESSROOM_FFMPEG` says (a program, or the folder of both), else on `PATH`. What it
-    /// can do is read once per binary and kept in `cache`.
-    pub async fn discover(cache: &Path) -> Result<Self, MediaError> {
-        discover::discover(cache, std::env::var_os("PRESSROOM_FFMPEG"), std::env::var_os("PATH")).await
+    /// Finds ffmpeg and ffprobe: where `program` says (a program, or the folder of both), else `PRESSROOM_FFMPEG`, else on
+    /// `PATH`. What it can do is read once per binary and kept in `cache`.
+    pub async fn discover(program: Option<&Path>, cache: &Path) -> Result<Self, MediaError> {
+        let chosen = program.map(OsString::from).or_else(|| std::env::var_os("PRESSROOM_FFMPEG"));
+        discover::discover(cache, chosen, std::env::var_os("PATH")).await
     }
 
     /// The same FFmpeg, whose children end when `token` is cancelled.

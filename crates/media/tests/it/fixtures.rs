@@ -1,6 +1,6 @@
 //! Generated media, made by FFmpeg's own sources.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use media::Ffmpeg;
 use media::process::Command;
@@ -15,7 +15,7 @@ pub(crate) struct Workbench {
 impl Workbench {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ffmpeg = Ffmpeg::discover(&folder.path().join("cache")).await.unwrap();
+        let ffmpeg = Ffmpeg::discover(None, &folder.path().join("cache")).await.unwrap();
         Self { folder, ffmpeg }
     }
 
@@ -37,6 +37,31 @@ impl Workbench {
         let source = format!("-f lavfi -i testsrc2=s={size}:r=30:d={seconds}");
         self.generate(&format!("{source} -c:v libx264 -preset ultrafast -pix_fmt yuv420p"), name).await
     }
+
+    /// A video whose frame `n` has the luma `16 + 4n`, so that a frame tells its number.
+    pub(crate) async fn counter(&self, size: &str, frames: u32, name: &str) -> PathBuf {
+        let source = format!("-f lavfi -i color=black:s={size}:r=30,format=yuv420p,geq=lum=16+4*N:cb=128:cr=128");
+        self.generate(&format!("{source} -frames:v {frames} -c:v libx264 -preset ultrafast -qp 0 -g 12"), name).await
+    }
+}
+
+/// The mean luma of every frame, measured by FFmpeg.
+pub(crate) async fn luma(ffmpeg: &Ffmpeg, path: &Path) -> Vec<f64> {
+    let command = Command::new(ffmpeg.path()).args(["-nostdin", "-v", "error", "-i"]).arg(path);
+    let filter = "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-";
+    let output = command.args(["-map", "0:v:0", "-vf", filter, "-f", "null", "-"]).run().await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .filter_map(|line| line.strip_prefix("lavfi.signalstats.YAVG="))
+        .map(|value| value.parse().unwrap())
+        .collect()
+}
+
+/// One fact from ffprobe, as it prints it.
+pub(crate) async fn fact(ffmpeg: &Ffmpeg, path: &Path, entries: &str) -> String {
+    let ffprobe = ffmpeg.path().with_file_name("ffprobe");
+    let command = Command::new(ffprobe).args(["-v", "error", "-of", "csv=p=0", "-show_entries", entries]);
+    String::from_utf8(command.arg(path).run().await.unwrap().stdout).unwrap().trim().to_owned()
 }
 
 /// Whether any process named on this machine's list holds `needle` in its arguments.
@@ -46,4 +71,13 @@ pub(crate) fn process_with_argument(needle: &str) -> bool {
     entries
         .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
         .any(|line| line.windows(needle.len()).any(|window| window == needle.as_bytes()))
+}
+
+/// The first frame as red, green and blue.
+pub(crate) async fn pixels(ffmpeg: &Ffmpeg, path: &Path, size: media::Size) -> Vec<u8> {
+    let command = Command::new(ffmpeg.path()).args(["-nostdin", "-v", "error", "-i"]).arg(path);
+    let to_rgb = "scale=in_color_matrix=bt709:flags=accurate_rnd+full_chroma_int,format=rgb24";
+    let output = command.args(["-vf", to_rgb, "-frames:v", "1", "-f", "rawvideo", "-"]).run().await.unwrap();
+    assert_eq!(output.stdout.len(), size.width as usize * size.height as usize * 3);
+    output.stdout
 }

@@ -8,3 +8,4 @@ mod fixtures;
 mod hostile;
 mod probe;
 mod process;
+mod segment;

@@ -1,0 +1,219 @@
+//! What a segment shows.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::encoder::Encoder;
+use crate::motion::Rect;
+use crate::{FrameRate, FrameSource, MediaError, MediaInfo, Size};
+
+/// Everything that decides a segment's bytes.
+#[derive(Debug)]
+pub struct SegmentPlan {
+    /// Of the result; even.
+    pub size: Size,
+    pub fps: FrameRate,
+    pub frames: u32,
+    pub picture: Picture,
+    /// An ASS file whose times start with the segment.
+    pub captions: Option<PathBuf>,
+    pub overlay: Option<Watermark>,
+    /// For clips; what Pressroom draws needs none of it.
+    pub enhance: Enhance,
+    pub encoder: Encoder,
+    /// Threads of the encoder. One each for as many segments as there are cores is the cheapest.
+    pub threads: u32,
+    /// An `.mp4` in a folder that exists.
+    pub output: PathBuf,
+}
+
+/// One scene, or two of which one gives way to the other over the whole segment.
+#[derive(Debug)]
+pub enum Picture {
+    One(Visual),
+    Transition { from: Visual, to: Visual, kind: TransitionKind },
+}
+
+/// Something that moves.
+pub enum Visual {
+    /// Part of a video file.
+    Clip {
+        path: PathBuf,
+        info: MediaInfo,
+        /// Where in the file the segment begins; the nearest frame is taken.
+        start_ms: u64,
+        framing: Framing,
+        /// Seconds of the file for each second of the result, 0.1 to 10.
+        speed: f64,
+    },
+    /// Drawn by Pressroom.
+    Drawn {
+        source: Box<dyn FrameSource>,
+        /// The index of the frame the segment begins with.
+        first_frame: u32,
+    },
+}
+
+/// How a clip of another shape fills the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Framing {
+    /// This part of the picture as it is shown, scaled to the whole frame.
+    Crop(Rect),
+    /// The whole picture over a blurred, darkened copy of itself.
+    Blur,
+    /// The whole picture over one colour: red, green, blue.
+    Fit { background: [u8; 3] },
+}
+
+/// How one scene gives way to the next. In all of them both scenes go on moving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransitionKind {
+    Fade,
+    SlideLeft,
+    SlideRight,
+    SlideUp,
+    SlideDown,
+    WipeLeft,
+    WipeRight,
+    WipeUp,
+    WipeDown,
+    ZoomIn,
+    CircleOpen,
+    CircleClose,
+}
+
+/// A picture laid over the whole segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Watermark {
+    /// A still picture with or without transparency.
+    pub path: PathBuf,
+    pub corner: Corner,
+    /// 0 to 1.
+    pub opacity: f32,
+    /// Its width over the frame's, 0.02 to 1.
+    pub width_fraction: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Corner {
+    TopLeft,
+    TopRight,
+    BottomLeft,
+    BottomRight,
+}
+
+/// What is mended in clips before they are scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Enhance {
+    pub denoise: Denoise,
+    /// Smooths the block edges of strong compression.
+    pub deblock: bool,
+    pub upscale: Upscale,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Denoise {
+    #[default]
+    Off,
+    /// In space and time (`hqdn3d`); costs little.
+    Light,
+    /// By comparing patches (`nlmeans`); keeps edges, costs more than the encode itself.
+    Strong,
+}
+
+/// How clips are scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Upscale {
+    #[default]
+    Bicubic,
+    /// Sharper where a small clip fills a large frame.
+    Lanczos,
+}
+
+impl std::fmt::Debug for Visual {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Clip { path, start_ms, framing, speed, .. } => formatter
+                .debug_struct("Clip")
+                .field("path", path)
+                .field("start_ms", start_ms)
+                .field("framing", framing)
+                .field("speed", speed)
+                .finish_non_exhaustive(),
+            Self::Drawn { source, first_frame } => {
+                formatter.debug_struct("Drawn").field("size", &source.size()).field("first_frame", first_frame).finish()
+            }
+        }
+    }
+}
+
+impl Picture {
+    /// How many files are decoded for it.
+    pub(super) fn clips(&self) -> u32 {
+        let clips = |visual: &Visual| u32::from(matches!(visual, Visual::Clip { .. }));
+        match self {
+            Self::One(visual) => clips(visual),
+            Self::Transition { from, to, .. } => clips(from) + clips(to),
+        }
+    }
+
+    pub(super) fn visuals(&self) -> Vec<&Visual> {
+        match self {
+            Self::One(visual) => vec![visual],
+            Self::Transition { from, to, .. } => vec![from, to],
+        }
+    }
+}
+
+impl TransitionKind {
+    /// The name of FFmpeg's `xfade` for it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Fade => "fade",
+            Self::SlideLeft => "slideleft",
+            Self::SlideRight => "slideright",
+            Self::SlideUp => "slideup",
+            Self::SlideDown => "slidedown",
+            Self::WipeLeft => "wipeleft",
+            Self::WipeRight => "wiperight",
+            Self::WipeUp => "wipeup",
+            Self::WipeDown => "wipedown",
+            Self::ZoomIn => "zoomin",
+            Self::CircleOpen => "circleopen",
+            Self::CircleClose => "circleclose",
+        }
+    }
+}
+
+impl SegmentPlan {
+    pub(super) fn validate(&self) -> Result<(), MediaError> {
+        let Size { width, height } = self.size;
+        let invalid = |reason: String| Err(MediaError::Invalid(reason));
+        if width % 2 + height % 2 > 0 || !(16..=8192).contains(&width) || !(16..=8192).contains(&height) {
+            return invalid(format!("a video of {width}×{height} cannot be made; use even sides from 16 to 8192"));
+        }
+        if self.frames == 0 {
+            return invalid("a segment of no frames cannot be made; leave it out".to_owned());
+        }
+        for visual in self.picture.visuals() {
+            let Visual::Clip { path, info, framing, speed, .. } = visual else { continue };
+            if !(0.1..=10.0).contains(speed) {
+                return invalid(format!("a speed of {speed} cannot be played; use 0.1 to 10"));
+            }
+            let Framing::Crop(rect) = framing else { continue };
+            let (right, bottom) =
+                (u64::from(rect.left) + u64::from(rect.width), u64::from(rect.top) + u64::from(rect.height));
+            let inside = right <= u64::from(info.size.width) && bottom <= u64::from(info.size.height);
+            if !inside || rect.width < 2 || rect.height < 2 {
+                return invalid(format!("the crop {rect:?} is not inside `{}`, {:?}", path.display(), info.size));
+            }
+        }
+        Ok(())
+    }
+}
