@@ -18,6 +18,7 @@ use media::Size;
 use serde::{Deserialize, Serialize};
 
 pub use choice::{Choice, UnknownName};
+pub(crate) use keys::unknown as unknown_name;
 pub use keys::{KEYS, Key};
 pub use patch::RequestPatch;
 pub use project::{Project, ScriptPlace, parse_url};

@@ -1,10 +1,10 @@
 //! What one source of settings says; every field may be missing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kernel::Lang;
 
-use super::{Aspect, CaptionMode, Codec, Corner, Framing, Hardware, Order, Quality, Transition};
+use super::{Aspect, CaptionMode, Codec, Corner, Framing, Hardware, Order, Quality, Transition, value::Value};
 
 /// Settings as a user writes them; `None` is what was not written.
 ///
@@ -58,6 +58,11 @@ pub struct RequestPatch {
 }
 
 impl RequestPatch {
+    /// Sets a setting, named as in front matter, from text; paths are relative to `base`.
+    pub(crate) fn set_text(&mut self, name: &str, text: &str, base: &Path) -> Result<(), String> {
+        self.set(name, &Value::One(text.to_owned()), base)
+    }
+
     /// This patch laid over a weaker one: what this one says counts, what it leaves out the other may say.
     #[must_use]
     pub fn over(self, weaker: Self) -> Self {

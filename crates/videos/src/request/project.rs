@@ -166,6 +166,16 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_lists_every_setting_in_its_section() {
+        let page = include_str!("../../../../docs/project-file.md");
+        for key in KEYS {
+            let section = if key.section.is_empty() { String::new() } else { format!("`[{}]` ", key.section) };
+            let row = format!("| {section}| `{}` | `{}` |", key.short, key.name);
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn a_key_in_the_wrong_place_is_sent_to_the_right_one() {
         let error = read("text = \"Hi.\"\naspect = \"1:1\"\n[sound]\nseed = 3\ntheme = \"ink\"\n").unwrap_err();
         assert!(error.contains("`aspect` is called `aspect` and stands in [picture]"), "{error}");

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use media::{captions::Style, cards::Theme};
+
 use super::{
     Aspect, CaptionMode, CaptionRequest, Codec, Corner, Encoding, Framing, Hardware, Materials, Order, Pauses, Picture,
     Quality, RequestPatch, Sound, Source, Transition, VideoRequest, Voicing, Watermark,
@@ -121,7 +123,19 @@ impl RequestPatch {
         if self.watermark.is_none() && (self.watermark_corner.is_some() || self.watermark_opacity.is_some()) {
             faults.push("`watermark-corner` and `watermark-opacity` need a `watermark`".to_owned());
         }
+        self.check_looks(faults);
         self.check_files(faults);
+    }
+
+    fn check_looks(&self, faults: &mut Vec<String>) {
+        if let Some(Err(error)) = self.theme.as_deref().map(Theme::named) {
+            faults.push(error.to_string());
+        }
+        // A style with a dot or a slash in it is a file, which is checked when it is read.
+        let built_in = self.caption_style.as_deref().filter(|style| !style.contains(['/', '\\', '.']));
+        if let Some(Err(error)) = built_in.map(Style::named) {
+            faults.push(error.to_string());
+        }
     }
 
     fn check_files(&self, faults: &mut Vec<String>) {
@@ -170,13 +184,23 @@ mod tests {
         let patch = RequestPatch {
             rate: Some(3.0),
             fps: Some(31),
+            theme: Some("neon".to_owned()),
+            caption_style: Some("huge".to_owned()),
             upscale: Some(3),
             music: Some("/nowhere/bed.mp3".into()),
             watermark_opacity: Some(f32::NAN),
             ..RequestPatch::default()
         };
         let error = patch.resolve(text()).unwrap_err().to_string();
-        for part in ["`rate` is 3", "`fps` is 31", "`upscale` is 3", "/nowhere/bed.mp3", "`watermark-opacity`"] {
+        for part in [
+            "`rate` is 3",
+            "`fps` is 31",
+            "theme `neon` not found",
+            "caption style `huge`",
+            "`upscale` is 3",
+            "/nowhere/bed.mp3",
+            "`watermark-opacity`",
+        ] {
             assert!(error.contains(part), "{part} is not in: {error}");
         }
     }
