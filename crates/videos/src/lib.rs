@@ -1,5 +1,6 @@
 //! From a script to a finished video.
 
+pub mod batch;
 mod error;
 pub mod library;
 pub mod request;

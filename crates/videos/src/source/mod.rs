@@ -4,4 +4,5 @@ mod file;
 mod nesting;
 pub mod web;
 
+pub(crate) use file::read_text;
 pub use file::{Loaded, load, load_place, open};
