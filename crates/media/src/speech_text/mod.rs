@@ -1,7 +1,22 @@
 //! Text as it is said and as it is shown: words with times, the common ground of voice and captions.
 
+mod align;
+mod characters;
+mod language;
+mod numbers;
+mod reading;
+mod sentences;
+mod spoken;
+mod words;
+
 use kernel::Lang;
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    align::align,
+    sentences::sentences,
+    spoken::{Spoken, SpokenWord, spoken},
+};
 
 /// A word as captions show it, with the time it sounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
