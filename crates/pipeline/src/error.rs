@@ -14,21 +14,17 @@ use sea_orm::DbErr;
 use crate::Item;
 
 /// Why a stage has no result.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum StageError {
     /// The same call may work later; the run tries again a few times.
-    #[error("{failure}")]
     Retry {
-        #[source]
         failure: Box<Failure>,
         /// How long to wait at least, where the other side said so.
         after: Option<Duration>,
     },
     /// Trying again would fail again.
-    #[error("{0}")]
-    Fail(#[source] Box<Failure>),
+    Fail(Box<Failure>),
     /// The run was stopped.
-    #[error("cancelled")]
     Cancelled,
 }
 
@@ -82,6 +78,25 @@ impl StageError {
             failure.item.get_or_insert(item);
         }
         self
+    }
+}
+
+impl fmt::Display for StageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retry { failure, .. } | Self::Fail(failure) => failure.fmt(f),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+impl Error for StageError {
+    /// What lies beneath the failure: the failure itself is told already.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Retry { failure, .. } | Self::Fail(failure) => failure.source(),
+            Self::Cancelled => None,
+        }
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Made<O> {
 }
 
 /// A run under way. Clones are the same run. While it lives, nothing is removed from the data folder.
+///
+/// It ends with [`Run::finish`]. One that is dropped leaves what it made, and its events end without a last one.
 #[derive(Debug, Clone)]
 pub struct Run {
     shared: Arc<Shared>,

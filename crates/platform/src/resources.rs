@@ -1,6 +1,12 @@
 //! What the machine has to give: processors, memory, disk; and a budget that shares the memory out.
 
-use std::{fs, io, num::NonZeroUsize, path::Path, sync::Arc, thread};
+use std::{
+    fs, io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -21,12 +27,33 @@ pub fn memory_limit_bytes() -> u64 {
         .ok()
         .and_then(|text| total_of_meminfo(&text))
         .unwrap_or(UNKNOWN_MEMORY_BYTES);
-    // The second is version 2 of control groups, the first version 1; inside a container both show the group's own.
-    ["/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory.max"]
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    group_limit_files(&groups)
         .iter()
         .filter_map(|path| fs::read_to_string(path).ok())
+        // A group without a limit says `max`, or in version 1 a number beyond any machine.
         .filter_map(|text| text.trim().parse::<u64>().ok())
         .fold(machine, u64::min)
+}
+
+/// The files that may limit this process: those of its control group and of every group above, in both versions of
+/// control groups. Inside a container the topmost is the container's own.
+fn group_limit_files(groups: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(group)) = (fields.next(), fields.next()) else { continue };
+        let (root, name) = if controllers.is_empty() {
+            ("/sys/fs/cgroup", "memory.max")
+        } else if controllers.split(',').any(|controller| controller == "memory") {
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+        } else {
+            continue;
+        };
+        let group = Path::new(group.trim_start_matches('/'));
+        files.extend(group.ancestors().map(|group| Path::new(root).join(group).join(name)));
+    }
+    files
 }
 
 /// Bytes that an unprivileged process may still write to the file system that holds `path`.
@@ -93,6 +120,19 @@ mod tests {
         let text = "MemTotal:        8039520 kB\nMemFree:          123 kB\n";
         assert_eq!(total_of_meminfo(text), Some(8_039_520 * 1024));
         assert_eq!(total_of_meminfo("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn a_control_group_is_limited_by_those_above_it() {
+        let files = group_limit_files("5:cpu,cpuacct:/a\n4:memory:/a\n0::/b/c\n");
+        let expected = [
+            "/sys/fs/cgroup/memory/a/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/b/c/memory.max",
+            "/sys/fs/cgroup/b/memory.max",
+            "/sys/fs/cgroup/memory.max",
+        ];
+        assert_eq!(files, expected.map(PathBuf::from));
     }
 
     #[test]

@@ -93,10 +93,12 @@ impl Tracker {
                 0.0
             }
         };
+        // A stage without items has one share all the same, done when the stage is.
+        let item_shares: Vec<f64> = if weights.is_empty() { vec![1.0] } else { weights.iter().map(share).collect() };
         let stage_state = StageState {
-            item_shares: weights.iter().map(share).collect(),
-            item_fractions: vec![0.0; weights.len()],
-            reused: vec![false; weights.len()],
+            item_fractions: vec![0.0; item_shares.len()],
+            reused: vec![weights.is_empty(); item_shares.len()],
+            item_shares,
             started: Instant::now(),
         };
         totals.stages.insert(stage, stage_state);
@@ -198,12 +200,15 @@ impl StageProgress {
 
     /// All items are there.
     pub(crate) fn finish(&self) {
-        let totals = self.tracker.lock();
+        let mut totals = self.tracker.lock();
+        if self.count == 0 {
+            totals.set_item(self.stage, 0, 1.0);
+        }
         let Some(stage) = totals.stages.get(self.stage) else { return };
         totals.send(Progress::StageFinished {
             stage: self.stage.to_owned(),
             items: self.count,
-            reused: stage.reused.iter().filter(|reused| **reused).count(),
+            reused: stage.reused.iter().take(self.count).filter(|reused| **reused).count(),
             elapsed_ms: millis(stage.started.elapsed()),
             fraction: totals.fraction,
         });
@@ -356,6 +361,16 @@ mod tests {
         let events = drain(receiver);
         let fraction = events.last().and_then(fraction_of).unwrap();
         assert!((fraction - 0.5).abs() < 1e-9, "{fraction}");
+    }
+
+    #[test]
+    fn a_stage_without_items_counts_when_it_is_finished() {
+        let (tracker, receiver) = Tracker::start(&ProgressPlan::new([("footage", 1.0), ("segments", 1.0)]));
+        tracker.start_stage("footage", &[]).finish();
+        let events = drain(receiver);
+        let expected =
+            Progress::StageFinished { stage: "footage".to_owned(), items: 0, reused: 0, elapsed_ms: 0, fraction: 0.5 };
+        assert_eq!(events.last(), Some(&expected));
     }
 
     #[test]

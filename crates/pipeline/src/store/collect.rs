@@ -8,7 +8,7 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, sea_query::Expr,
 };
 
 use super::{
@@ -16,6 +16,12 @@ use super::{
     entity::{artifact, artifact_file, source},
 };
 use crate::{StoreError, error::blocking};
+
+/// What is kept, in bytes. A file that several artifacts share counts once.
+const TOTAL_BYTES: &str = "\
+    SELECT (SELECT coalesce(sum(size_bytes), 0) \
+              FROM (SELECT DISTINCT name, size_bytes FROM pipeline_artifact_files) AS files) \
+         + (SELECT coalesce(sum(length(output)), 0) FROM pipeline_artifacts) AS bytes";
 
 /// How many rows one statement removes.
 const KEYS_PER_STATEMENT: usize = 500;
@@ -44,7 +50,7 @@ struct UsedArtifact {
 
 #[derive(Debug, FromQueryResult)]
 struct Total {
-    bytes: Option<i64>,
+    bytes: i64,
 }
 
 /// Removes artifacts that were not used within `max_age`, then the least recently used until `max_bytes` hold the rest,
@@ -84,13 +90,8 @@ impl Store {
         if !old.select_only().column(artifact::Column::Key).into_tuple::<String>().all(self.db()).await?.is_empty() {
             return Ok(true);
         }
-        // Files that several artifacts share count each time: at worst a removal finds nothing to do.
-        let files = artifact_file::Entity::find().select_only();
-        let files = files.column_as(artifact_file::Column::SizeBytes.sum(), "bytes");
-        let outputs = artifact::Entity::find().select_only().column_as(Expr::cust("sum(length(output))"), "bytes");
-        let files = files.into_model::<Total>().one(self.db()).await?;
-        let outputs = outputs.into_model::<Total>().one(self.db()).await?;
-        let total: i64 = [files, outputs].into_iter().flatten().filter_map(|total| total.bytes).sum();
+        let query = Statement::from_string(self.db().get_database_backend(), TOTAL_BYTES);
+        let total = Total::find_by_statement(query).one(self.db()).await?.map_or(0, |total| total.bytes);
         Ok(u64::try_from(total).unwrap_or(0) > limits.max_bytes)
     }
 }
