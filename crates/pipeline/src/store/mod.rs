@@ -35,6 +35,7 @@ use crate::{FileRef, Key, StoreError, error::blocking};
 /// blobs/ab/<hash>.<ext>      kept files
 /// tmp/<run>/                 unfinished files of a run, beside its lock
 /// locks/<key>.lock           artifacts being made
+/// open.lock                  held while the folder is opened
 /// run.lock                   shared by runs, held alone while old artifacts are removed
 /// ```
 #[derive(Debug, Clone)]
@@ -54,6 +55,9 @@ impl Store {
     pub async fn open(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let folder = root.to_owned();
         let root = blocking(move || make_folders(&folder)).await?;
+        // One at a time: two processes that both find a new database would both change its mode and make its tables.
+        let lock = root.join("open.lock");
+        let _alone = blocking(move || FolderLock::alone(&lock).map_err(|e| StoreError::io(&lock, e))).await?;
         let path = root.join("pressroom.db");
         let db = platform::db::open_sqlite(&path).await?;
         let store = Self { inner: Arc::new(Inner { root, db, clock }) };
@@ -81,9 +85,6 @@ impl Store {
         if migrations::are_applied(self.db()).await {
             return Ok(());
         }
-        // Two processes that both find an empty folder must not both create the tables.
-        let lock = self.root().join("migrate.lock");
-        let _alone = blocking(move || FolderLock::alone(&lock).map_err(|e| StoreError::io(&lock, e))).await?;
         migrations::Migrator::up(self.db(), None).await.map_err(fault)
     }
 

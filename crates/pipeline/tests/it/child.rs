@@ -60,7 +60,15 @@ pub(crate) fn folder() -> PathBuf {
 
 /// A child that makes all artifacts and notes each that it finished in `finished` of the folder.
 pub(crate) fn spawn_writer(folder: &Path) -> Child {
-    command("child::writer", folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    let errors = OpenOptions::new().create(true).append(true).open(folder.join("errors")).unwrap();
+    command("child::writer", folder).stdout(Stdio::null()).stderr(errors).spawn().unwrap()
+}
+
+/// Waits for a child, which must succeed.
+pub(crate) fn wait(mut child: Child, folder: &Path) {
+    let status = child.wait().unwrap();
+    let errors = std::fs::read_to_string(folder.join("errors")).unwrap_or_default();
+    assert!(status.success(), "{status}: {errors}");
 }
 
 /// The numbers of the artifacts that children noted as made, in that order.
