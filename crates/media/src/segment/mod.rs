@@ -32,6 +32,9 @@ pub async fn encode(
     on_progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<(), MediaError> {
     plan.validate()?;
+    for filter in plan.filters() {
+        ffmpeg.require_filter(filter)?;
+    }
     let SegmentPlan { size, fps, frames, picture, captions, overlay, enhance, encoder, threads, output } = plan;
     let mark = match overlay {
         Some(watermark) => Some(watermark::load(watermark, size).await?),

@@ -192,6 +192,19 @@ impl TransitionKind {
 }
 
 impl SegmentPlan {
+    /// The filters beyond FFmpeg's usual ones that the plan needs.
+    pub(super) fn filters(&self) -> Vec<&'static str> {
+        let mut filters = Vec::new();
+        if self.captions.is_some() {
+            filters.push("ass");
+        }
+        let is_bright = |visual: &&Visual| matches!(visual, Visual::Clip { info, .. } if info.color.high_dynamic_range);
+        if self.picture.visuals().iter().any(is_bright) {
+            filters.extend(["zscale", "tonemap"]);
+        }
+        filters
+    }
+
     pub(super) fn validate(&self) -> Result<(), MediaError> {
         let Size { width, height } = self.size;
         let invalid = |reason: String| Err(MediaError::Invalid(reason));

@@ -4,6 +4,7 @@
 
 mod audio;
 mod captions;
+mod corrupt;
 mod fixtures;
 mod hostile;
 mod probe;
