@@ -217,10 +217,11 @@ impl<'a> Breaker<'a> {
         cost + pauses as f64 * PAUSE_COST
     }
 
+    /// Whether a line holds these atoms. One alone always goes: it was cut as small as it can be.
     fn fits(&self, from: usize, to: usize) -> bool {
         let (units, width) = self.size(from, to);
         // Sums of many small numbers are a hair off.
-        units <= self.limits.units + 0.01 && width <= self.limits.width_px + 0.1
+        to - from == 1 || units <= self.limits.units + 0.01 && width <= self.limits.width_px + 0.1
     }
 
     fn fills_a_line(&self, from: usize, to: usize) -> bool {
