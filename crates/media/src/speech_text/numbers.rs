@@ -72,7 +72,14 @@ fn is_separator(character: char) -> bool {
 /// Joins groups of digits by what the separators between them mean.
 fn join(groups: &[String], separators: &[char], language: &Language) -> String {
     let Some((&last, earlier)) = separators.split_last() else { return groups.concat() };
-    let in_threes = |groups: &[String]| groups.len() < 2 || groups[1..].iter().all(|g| g.len() == 3);
+    // India writes 1,00,000: pairs, and three at the end.
+    let in_threes = |groups: &[String]| match groups.split_first().map(|(_, later)| later.split_last()) {
+        Some(Some((last, middle))) => {
+            let all = |length: usize| middle.iter().all(|g| g.len() == length);
+            last.len() == 3 && (all(3) || all(2))
+        }
+        _ => true,
+    };
     let same = |separators: &[char]| separators.windows(2).all(|pair| pair[0] == pair[1]);
     let usual_decimal = if language.decimal_comma { ',' } else { '.' };
     let grouped = same(separators) && in_threes(groups) && groups[0].len() <= 3 && groups[0] != "0";

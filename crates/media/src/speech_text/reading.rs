@@ -66,10 +66,7 @@ fn abbreviation(tokens: &[Token<'_>], index: usize, language: &Language) -> Opti
     let fits = |when: When| match when {
         When::Always => true,
         When::BeforeNumber => after.is_some_and(Token::starts_with_digit),
-        When::BeforeName => {
-            after.is_some_and(|t| t.core.starts_with(char::is_uppercase)) && index > 0
-                || after.is_some_and(|t| t.core.starts_with(char::is_uppercase))
-        }
+        When::BeforeName => after.is_some_and(|t| t.core.starts_with(char::is_uppercase)),
     };
     let plain_form = token.core.contains(['.', '°', 'º', '/'])
         || matches!(token.core.to_lowercase().as_str(), "vs" | "mr" | "mrs" | "dr" | "etc" | "mme" | "mlle" | "approx");
@@ -140,6 +137,7 @@ fn plain(core: &str, language: &Language) -> String {
             c if digit(c).is_some() => said.extend(digit(c)),
             c if is_said(c) => said.push(c),
             '\'' | '’' | 'ʼ' if within && after.is_alphanumeric() => said.push('\''),
+            '-' | '‐' | '‑' if previous.is_numeric() && after.is_numeric() => said.push(' '),
             '-' | '‐' | '‑' if within && after.is_alphanumeric() => said.push('-'),
             '"' | '״' | '׳' if within && matches!(previous, 'א'..='ת') => said.push(character),
             '&' => word(&mut said, language.and),
@@ -148,7 +146,7 @@ fn plain(core: &str, language: &Language) -> String {
             '@' => word(&mut said, language.at),
             '—' | '–' | '…' | ',' | ';' | ':' if within && after.is_alphanumeric() => said.push_str(", "),
             '。' | '、' | '，' | '！' | '？' | '；' | '：' | '।' | '،' | '؛' | '؟' | '・' if within => {
-                said.push(character)
+                said.push(character);
             }
             c if c.is_control() || is_symbol(c) => said.push(' '),
             _ => said.push(' '),

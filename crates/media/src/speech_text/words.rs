@@ -51,7 +51,7 @@ fn chunks(sentence: &str) -> Vec<&str> {
 
 /// Divides a chunk into runs with and without spaces, and the latter into dictionary words.
 fn split_unspaced(chunk: &str, pieces: &mut Vec<Caption>) {
-    let segmenter = WordSegmenter::new_auto(WordBreakInvariantOptions::default());
+    let segmenter = WordSegmenter::new_dictionary(WordBreakInvariantOptions::default());
     let mut rest = chunk;
     while let Some(first) = rest.chars().next() {
         let unspaced = is_unspaced(first);
@@ -59,12 +59,62 @@ fn split_unspaced(chunk: &str, pieces: &mut Vec<Caption>) {
         let run = &rest[..end];
         if unspaced {
             let breaks: Vec<usize> = segmenter.segment_str(run).collect();
-            pieces.extend(breaks.windows(2).map(|b| caption(&run[b[0]..b[1]])));
+            for pair in breaks.windows(2) {
+                let word = &run[pair[0]..pair[1]];
+                match pieces.last_mut() {
+                    Some(last) if pair[0] > 0 && is_inflection(&last.text, word) => last.text.push_str(word),
+                    _ => pieces.push(caption(word)),
+                }
+            }
         } else {
             split_marks(run, pieces);
         }
         rest = &rest[end..];
     }
+}
+
+/// Whether `word` is the inflected end of a Japanese word whose stem is written in Han: `行` and `こう`. The dictionary
+/// parts them; particles and the copula are words.
+fn is_inflection(stem: &str, word: &str) -> bool {
+    const WORDS: [&str; 31] = [
+        "は",
+        "が",
+        "を",
+        "に",
+        "へ",
+        "と",
+        "も",
+        "の",
+        "で",
+        "や",
+        "か",
+        "ね",
+        "よ",
+        "から",
+        "まで",
+        "より",
+        "など",
+        "です",
+        "でした",
+        "だ",
+        "だった",
+        "では",
+        "には",
+        "とは",
+        "だけ",
+        "しか",
+        "ので",
+        "のに",
+        "けど",
+        "という",
+        "として",
+    ];
+    let ends_in_han = stem.chars().next_back().is_some_and(|c| is_unspaced(c) && !is_kana(c));
+    ends_in_han && word.chars().all(|c| matches!(c, '\u{3041}'..='\u{309f}')) && !WORDS.contains(&word)
+}
+
+fn is_kana(character: char) -> bool {
+    matches!(character, '\u{3041}'..='\u{30ff}')
 }
 
 /// Divides a run of other scripts within unspaced text into what is said and the marks around it.
@@ -120,6 +170,7 @@ fn is_read_out(character: char) -> bool {
             | '§'
             | '@'
             | '％'
+            | '٪'
     )
 }
 
@@ -137,7 +188,9 @@ fn attach(pieces: Vec<Caption>) -> Vec<Caption> {
             words.push(piece);
             continue;
         }
-        let joins_next = pieces.peek().is_some_and(|next| !next.space_before) && piece.text.ends_with(is_opener);
+        // French writes a space within its quotes: `« Oui »`.
+        let opens = |next: &Caption| !next.space_before && piece.text.ends_with(is_opener) || piece.text.ends_with('«');
+        let joins_next = pieces.peek().is_some_and(opens);
         match words.last_mut() {
             Some(last) if !joins_next => {
                 if piece.space_before {

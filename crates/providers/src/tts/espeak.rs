@@ -38,7 +38,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { program: None, processes: 2, timeout: Duration::from_secs(60) }
+        Self { program: None, processes: 2, timeout: Duration::from_mins(1) }
     }
 }
 
@@ -106,8 +106,8 @@ impl Espeak {
         let mut voices = Vec::new();
         for voice in &hello.voices {
             // A name that is no language tag comes with its language as the first of its list.
-            let tags = std::iter::once(&voice.id).chain(&voice.languages);
-            let Some(lang) = tags.filter_map(|tag| tag.parse::<Lang>().ok()).next() else { continue };
+            let mut tags = std::iter::once(&voice.id).chain(&voice.languages);
+            let Some(lang) = tags.find_map(|tag| tag.parse::<Lang>().ok()) else { continue };
             voices.push(as_voice(voice.id.clone(), voice.name.clone(), lang.clone(), voice.gender));
             for variant in hello.variants.iter().filter(|v| LISTED_VARIANTS.contains(&v.id.as_str())) {
                 let (id, name) = (format!("{}+{}", voice.id, variant.id), format!("{}, {}", voice.name, variant.id));

@@ -10,6 +10,7 @@ pub(super) use self::{abbreviations::When, units::Unit};
 
 /// What reading needs of a language.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a language that do not exclude each other")]
 pub(super) struct Language {
     primary: &'static str,
     /// Whether `3,5` is three and a half.
@@ -48,6 +49,12 @@ pub(super) struct Language {
     abbreviations: &'static [abbreviations::Abbreviation],
 }
 
+/// Languages without words here that write `3,5` (CLDR).
+const DECIMAL_COMMA: [&str; 33] = [
+    "az", "be", "bg", "bs", "ca", "cs", "da", "el", "et", "eu", "fi", "gl", "hr", "hu", "hy", "id", "is", "ka", "kk",
+    "lt", "lv", "mk", "nb", "nl", "pl", "ro", "ru", "sk", "sl", "sr", "sv", "tr", "uk",
+];
+
 impl Language {
     /// The entry of `lang`, or one without words for a language that has none.
     pub(super) fn of(lang: &Lang) -> &'static Self {
@@ -56,7 +63,8 @@ impl Language {
             "iw" => "he",
             other => other,
         };
-        signs::LANGUAGES.iter().find(|language| language.primary == primary).unwrap_or(&signs::UNKNOWN)
+        let other = if DECIMAL_COMMA.contains(&primary) { &signs::UNKNOWN_WITH_COMMA } else { &signs::UNKNOWN };
+        signs::LANGUAGES.iter().find(|language| language.primary == primary).unwrap_or(other)
     }
 
     /// What `written`, without its last stop, is short for.

@@ -33,6 +33,9 @@ pub(super) const UNKNOWN: Language = Language {
     abbreviations: &[],
 };
 
+/// As [`UNKNOWN`], where `3,5` is three and a half.
+pub(super) static UNKNOWN_WITH_COMMA: Language = Language { decimal_comma: true, ..UNKNOWN };
+
 pub(super) static LANGUAGES: [Language; 12] =
     [ENGLISH, SPANISH, FRENCH, GERMAN, ITALIAN, PORTUGUESE, CHINESE, JAPANESE, ARABIC, HEBREW, HINDI, THAI];
 

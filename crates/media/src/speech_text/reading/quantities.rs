@@ -21,8 +21,14 @@ pub(super) fn read(tokens: &[Token<'_>], index: usize, language: &Language) -> O
         Some(rest) => (format!("{} ", language.about).trim_start().to_owned(), rest),
         None => (String::new(), core),
     };
-    let currency = language.currencies.iter().find(|c| rest.starts_with(c.sign));
-    let rest = currency.map_or(rest, |c| rest[c.sign.len()..].trim_start());
+    if currency_sign(core, language).is_some() && tokens.get(index + 1).is_some_and(Token::starts_with_digit) {
+        // `R$ 5`: said after the number.
+        return Some(String::new());
+    }
+    let apart = index.checked_sub(1).and_then(|i| currency_sign(tokens[i].core, language));
+    let joined = language.currencies.iter().find(|c| rest.starts_with(c.sign));
+    let rest = joined.map_or(rest, |c| rest[c.sign.len()..].trim_start());
+    let currency = joined.or(apart);
     let number = leading_number(rest, language)?;
     let rest = &rest[number.bytes..];
     let said = if let Some(currency) = currency {
@@ -52,10 +58,11 @@ fn fraction(core: &str, language: &Language) -> Option<&'static str> {
 fn after_number(tokens: &[Token<'_>], index: usize, language: &Language) -> Option<String> {
     let core = tokens[index].core;
     let previous = tokens.get(index.checked_sub(1)?)?;
-    let number = leading_number(previous.core, language).filter(|n| n.bytes == previous.core.len());
+    let digits = previous.core.trim_start_matches(['~', '≈']);
+    let number = leading_number(digits, language).filter(|n| n.bytes == digits.len());
     if let Some(number) = number.filter(|_| previous.trail.is_empty()) {
-        if core == "%" {
-            return Some(language.percent.to_owned());
+        if is_percent(core) {
+            return Some(if language.percent_first { String::new() } else { language.percent.to_owned() });
         }
         let unit = language.currencies.iter().find(|c| c.sign == core).or_else(|| language.unit(core));
         if let Some(unit) = unit {
@@ -67,9 +74,12 @@ fn after_number(tokens: &[Token<'_>], index: usize, language: &Language) -> Opti
     if !is_scale(&tokens[index]) || tokens.get(index + 1).is_some_and(is_scale) {
         return None;
     }
-    let priced = tokens[..index].iter().rev().find(|token| !is_scale(token))?.core;
-    let currency = language.currencies.iter().find(|c| priced.starts_with(c.sign))?;
-    leading_number(priced[currency.sign.len()..].trim_start(), language)?;
+    let at = tokens[..index].iter().rposition(|token| !is_scale(token))?;
+    let priced = tokens[at].core;
+    let apart = at.checked_sub(1).and_then(|i| currency_sign(tokens[i].core, language));
+    let joined = language.currencies.iter().find(|c| priced.starts_with(c.sign));
+    leading_number(priced[joined.map_or(0, |c| c.sign.len())..].trim_start(), language)?;
+    let currency = joined.or(apart)?;
     Some(format!("{core}{}{}", language.of, currency.many))
 }
 
@@ -84,15 +94,16 @@ fn priced(number: Number, rest: &str, currency: &Unit, scaled: bool, language: &
         return (end + last.bytes == rest.len())
             .then(|| format!("{} {} {} {}", number.said, language.to, last.said, currency.many));
     }
-    let scale = match (rest, language.scales) {
-        ("", _) => return Some(format!("{} {}", number.said, amount(currency, number.is_one))),
-        ("k" | "K", scales) => scales.iter().find(|s| matches!(**s, "thousand" | "mil" | "mille" | "mila" | "Tausend")),
-        ("m" | "M", scales) => scales
-            .iter()
-            .find(|s| matches!(**s, "million" | "millones" | "millions" | "milioni" | "Millionen" | "milhões")),
-        ("b" | "B" | "bn", scales) => scales.iter().find(|s| **s == "billion"),
-        _ => None,
+    if rest.is_empty() {
+        return Some(format!("{} {}", number.said, amount(currency, number.is_one)));
+    }
+    let words: &[&str] = match rest {
+        "k" | "K" => &["thousand", "mil", "mille", "mila", "Tausend"],
+        "m" | "M" => &["million", "millones", "millions", "milioni", "Millionen", "milhões"],
+        "b" | "B" | "bn" => &["billion", "milliards", "miliardi", "Milliarden", "bilhões"],
+        _ => return None,
     };
+    let scale = language.scales.iter().find(|scale| words.contains(scale));
     scale.map(|scale| format!("{} {scale}{}{}", number.said, language.of, currency.many))
 }
 
@@ -122,10 +133,10 @@ fn clock(hours: &str, minutes: &str, language: &Language) -> Option<String> {
 fn measured(number: Number, rest: &str, next: Option<&Token<'_>>, language: &Language) -> Option<String> {
     if rest.is_empty() {
         // `50 %` in a language that says percent first.
-        let percent = language.percent_first && next.is_some_and(|n| matches!(n.core, "%" | "％"));
+        let percent = language.percent_first && next.is_some_and(|n| is_percent(n.core));
         return Some(if percent { format!("{}{}", language.percent, number.said) } else { number.said });
     }
-    if matches!(rest, "%" | "％") {
+    if is_percent(rest) {
         let said = if language.percent_first {
             format!("{}{}", language.percent, number.said)
         } else {
@@ -165,6 +176,15 @@ fn range_end(rest: &str) -> Option<(usize, &str)> {
     let dash = rest.chars().next().filter(|c| matches!(c, '–' | '—' | '-' | '‑' | '−' | '～' | '〜'))?;
     let end = &rest[dash.len_utf8()..];
     (!end.is_empty()).then_some((dash.len_utf8(), end))
+}
+
+fn is_percent(text: &str) -> bool {
+    matches!(text, "%" | "％" | "٪")
+}
+
+/// The currency whose sign is all of `core`.
+fn currency_sign(core: &str, language: &Language) -> Option<&'static Unit> {
+    language.currencies.iter().find(|c| c.sign == core)
 }
 
 fn amount(unit: &Unit, is_one: bool) -> &'static str {
