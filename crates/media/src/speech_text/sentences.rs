@@ -113,7 +113,8 @@ fn trailing_openers(text: &str) -> usize {
 
 /// Whether the sentence of `before` goes on with `after`, in spite of the stop between them.
 fn goes_on(before: &str, after: &str, language: &Language) -> bool {
-    let next = after.trim_start().trim_start_matches(characters::is_opener);
+    let mark = |c: char| characters::is_opener(c) || characters::is_pause(c) || c.is_whitespace();
+    let next = after.trim_start_matches(mark);
     if next.starts_with(char::is_lowercase) {
         return true;
     }
@@ -126,8 +127,12 @@ fn goes_on(before: &str, after: &str, language: &Language) -> bool {
     if language.is_never_final(last) || is_number(last) && (before.len() == last.len() + 1 || language.ordinal_dot) {
         return true;
     }
+    // `EE. UU.` and `z. B.` are abbreviations in two words: the break may be in one or after it.
+    let first = next.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    if next[first.len()..].starts_with('.') && language.expand(&format!("{last}. {first}")).next().is_some() {
+        return true;
+    }
     let previous = words.find(|word| !word.is_empty());
-    // `z. B.` is one abbreviation in two words.
     if previous.is_some_and(|p| p.ends_with('.') && language.is_never_final(&format!("{p} {last}"))) {
         return true;
     }
@@ -239,6 +244,8 @@ mod tests {
                 &["El Sr. García vive aquí.", "¿Lo sabes?", "¡Claro!"],
             ),
             ("fr", "M. Dupont arrive. « Bonjour ! » Il part.", &["M. Dupont arrive.", "« Bonjour ! »", "Il part."]),
+            ("es", "Vive en EE. UU. desde 1999.", &["Vive en EE. UU. desde 1999."]),
+            ("fr", "« C'est fou ! », dit-il. Oui.", &["« C'est fou ! », dit-il.", "Oui."]),
             ("it", "Il dott. Rossi dorme. Bene.", &["Il dott. Rossi dorme.", "Bene."]),
             ("pt", "A Sra. Silva chegou. Ótimo!", &["A Sra. Silva chegou.", "Ótimo!"]),
             ("zh", "今天很好。我们走吧！好吗？", &["今天很好。", "我们走吧！", "好吗？"]),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use kernel::Lang;
 
 use super::{
-    characters::{is_closer, is_east_asian, is_opener},
+    characters::{is_closer, is_east_asian, is_opener, is_said},
     language::Language,
     reading::{self, Token},
     words::captions,
@@ -62,7 +62,9 @@ pub fn spoken(sentence: &str, lang: &Lang) -> Spoken {
             space_before: caption.space_before,
             bytes: start..text.len(),
         });
-        if let Some(mark) = pause(&token, index + 1 == captions.len(), language) {
+        // An emoji after the stop does not take the stop's place.
+        let is_last = !tokens[index + 1..].iter().any(|t| t.core.contains(is_said));
+        if let Some(mark) = pause(&token, is_last, language) {
             add_pause(&mut text, mark);
         }
     }
@@ -148,6 +150,7 @@ mod tests {
     #[test]
     fn english_is_read_as_people_read_it() {
         let cases = [
+            ("en", "We agree. 😀", "We agree."),
             ("en", "Dr. Smith paid $5.", "Doctor Smith paid 5 dollars."),
             (
                 "en",

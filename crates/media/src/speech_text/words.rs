@@ -2,7 +2,7 @@
 
 use icu_segmenter::{WordSegmenter, options::WordBreakInvariantOptions};
 
-use super::characters::{is_opener, is_said, is_symbol, is_unspaced};
+use super::characters::{is_east_asian, is_opener, is_said, is_symbol, is_unspaced};
 
 /// A word as shown. Joined, with a space where `space_before` says so, words are the sentence again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ fn split_unspaced(chunk: &str, pieces: &mut Vec<Caption>) {
             for pair in breaks.windows(2) {
                 let word = &run[pair[0]..pair[1]];
                 match pieces.last_mut() {
-                    Some(last) if pair[0] > 0 && is_inflection(&last.text, word) => last.text.push_str(word),
+                    Some(last) if pair[0] > 0 && is_word_end(&last.text, word) => last.text.push_str(word),
                     _ => pieces.push(caption(word)),
                 }
             }
@@ -73,9 +73,11 @@ fn split_unspaced(chunk: &str, pieces: &mut Vec<Caption>) {
     }
 }
 
-/// Whether `word` is the inflected end of a Japanese word whose stem is written in Han: `行` and `こう`. The dictionary
-/// parts them; particles and the copula are words.
-fn is_inflection(stem: &str, word: &str) -> bool {
+/// Whether `word` is no word but the end of the one before it, which the dictionary cut too early.
+///
+/// Japanese inflections go with a stem written in Han (`行` and `こう`), while particles and the copula are words; small
+/// kana and Thai vowel signs begin no word; one kana or one Thai consonant is none.
+fn is_word_end(stem: &str, word: &str) -> bool {
     const WORDS: [&str; 31] = [
         "は",
         "が",
@@ -109,8 +111,38 @@ fn is_inflection(stem: &str, word: &str) -> bool {
         "という",
         "として",
     ];
-    let ends_in_han = stem.chars().next_back().is_some_and(|c| is_unspaced(c) && !is_kana(c));
-    ends_in_han && word.chars().all(|c| matches!(c, '\u{3041}'..='\u{309f}')) && !WORDS.contains(&word)
+    let Some(first) = word.chars().next() else { return true };
+    let single = word.chars().nth(1).is_none();
+    let after = stem.chars().next_back().unwrap_or(' ');
+    match first {
+        'ぁ'
+        | 'ぃ'
+        | 'ぅ'
+        | 'ぇ'
+        | 'ぉ'
+        | 'っ'
+        | 'ゃ'
+        | 'ゅ'
+        | 'ょ'
+        | 'ァ'
+        | 'ィ'
+        | 'ゥ'
+        | 'ェ'
+        | 'ォ'
+        | 'ッ'
+        | 'ャ'
+        | 'ュ'
+        | 'ョ'
+        | 'ー'
+        | '\u{e30}'..='\u{e3a}'
+        | '\u{e45}'..='\u{e4e}' => true,
+        '\u{e01}'..='\u{e2e}' => single,
+        '\u{3041}'..='\u{309f}' if !WORDS.contains(&word) => {
+            let stem_in_han = is_east_asian(after) && !is_kana(after);
+            stem_in_han && word.chars().all(|c| matches!(c, '\u{3041}'..='\u{309f}')) || single && is_kana(after)
+        }
+        _ => false,
+    }
 }
 
 fn is_kana(character: char) -> bool {
@@ -226,6 +258,8 @@ mod tests {
     fn unspaced_scripts_are_cut_into_dictionary_words() {
         assert_eq!(texts("今天天气很好，我们走吧。"), ["今天", "天气", "很好，", "我们", "走", "吧。"]);
         assert_eq!(texts("「行こう」と言った。"), ["「行こう」", "と", "言った。"]);
+        assert_eq!(texts("いきましょう。"), ["いき", "ましょう。"]);
+        assert_eq!(texts("อากาศดีมาก"), ["อากาศ", "ดีมาก"]);
         assert_eq!(texts("ใช้Rust 5 ปี"), ["ใช้", "Rust", "5", "ปี"]);
         assert_eq!(texts("增长50%的（新）人"), ["增长", "50%", "的", "（新）", "人"]);
     }
