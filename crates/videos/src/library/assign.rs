@@ -3,7 +3,7 @@
 //! Every scene gets a clip or still while there is some that was not shown yet: the one whose words fit best, else the
 //! next in order. Only when all were shown may one come again, where its words fit, and then with another part of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::Lang;
 
@@ -166,31 +166,38 @@ impl Chooser<'_> {
 
     /// All were shown: what fits by its words may come again, with another part; the other scenes are drawn.
     fn show_again(&mut self, window: &[usize]) {
-        let assets = self.assets.len();
-        let weights: Vec<Vec<f64>> = window
-            .iter()
-            .map(|scene| {
-                let duration_ms = self.scenes[*scene].beats_ms.iter().sum();
-                let mut row: Vec<f64> = vec![NEVER; assets];
-                for (asset, score) in &self.scores[*scene] {
-                    if self.reel.can_return(*asset, *scene, REST, duration_ms) {
-                        row[*asset] = self.worth(*scene, *asset, Some(score));
-                    }
-                }
-                // A card of its own for each scene that finds nothing.
-                row.extend(vec![0.0; window.len()]);
-                row
-            })
-            .collect();
+        let length_ms = |scene: usize| self.scenes[scene].beats_ms.iter().sum::<u64>();
+        let may_return = |reel: &Reel<'_>, asset, scene| reel.can_return(asset, scene, REST, length_ms(scene));
+        let best = |scene: &usize| self.best_of(*scene, |asset| may_return(&self.reel, asset, *scene));
+        let candidates: Vec<usize> = window.iter().flat_map(best).collect::<BTreeSet<_>>().into_iter().collect();
+        let weigh = |scene: &usize| {
+            let weigh_asset = |asset: &usize| match self.scores[*scene].get(asset) {
+                Some(score) if may_return(&self.reel, *asset, *scene) => self.worth(*scene, *asset, Some(score)),
+                _ => NEVER,
+            };
+            // A card of its own for each scene that finds nothing.
+            candidates.iter().map(weigh_asset).chain(window.iter().map(|_| 0.0)).collect()
+        };
+        let weights: Vec<Vec<f64>> = window.iter().map(weigh).collect();
         for (scene, column) in window.iter().zip(best_assignment(&weights)) {
             let duration_ms = self.scenes[*scene].beats_ms.iter().sum();
-            // The neighbours may have taken it in this very window.
-            if column < assets && self.reel.can_return(column, *scene, REST, duration_ms) {
-                self.show(*scene, column);
-            } else {
-                self.parts[*scene] = vec![Part::Card { duration_ms }];
+            // A neighbour may have taken it in this very window.
+            match candidates.get(column).filter(|asset| self.reel.can_return(**asset, *scene, REST, duration_ms)) {
+                Some(asset) => self.show(*scene, *asset),
+                None => self.parts[*scene] = vec![Part::Card { duration_ms }],
             }
         }
+    }
+
+    /// The few assets whose words fit a scene best, of those that are allowed.
+    fn best_of(&self, scene: usize, allowed: impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut best: Vec<(usize, f64)> = self.scores[scene]
+            .iter()
+            .map(|(asset, score)| (*asset, *score))
+            .filter(|(asset, _)| allowed(*asset))
+            .collect();
+        best.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        best.into_iter().take(MAX_CANDIDATES / WINDOW - 1).map(|(asset, _)| asset).collect()
     }
 
     fn show(&mut self, scene: usize, asset: usize) {
@@ -205,11 +212,8 @@ impl Chooser<'_> {
             return unseen.to_vec();
         }
         let mut wanted = vec![false; self.assets.len()];
-        for scene in window {
-            let mut best: Vec<(&usize, &f64)> =
-                self.scores[*scene].iter().filter(|(a, _)| self.reel.is_unseen(**a)).collect();
-            best.sort_by(|a, b| b.1.total_cmp(a.1).then(a.0.cmp(b.0)));
-            best.iter().take(MAX_CANDIDATES / WINDOW - 1).for_each(|(asset, _)| wanted[**asset] = true);
+        for asset in window.iter().flat_map(|scene| self.best_of(*scene, |asset| self.reel.is_unseen(asset))) {
+            wanted[asset] = true;
         }
         let mut spare = window.len();
         let keep = |asset: &&usize| {

@@ -118,6 +118,14 @@ fn ten_thousand_assets_are_no_trouble() {
     assert!(choose(&scenes, &assets).iter().all(|parts| parts.len() == 1 && parts[0].asset().is_some()));
 }
 
+#[test]
+fn a_day_of_scenes_with_little_footage_is_no_trouble() {
+    let assets: Vec<Asset> = (0..300).map(|n| clip(&format!("sea {n}"), 40.0)).collect();
+    let scenes: Vec<SceneNeed> = (0..3000).map(|_| scene("sea", &[4.0])).collect();
+    let shown = choose(&scenes, &assets).iter().filter(|parts| parts[0].asset().is_some()).count();
+    assert!(shown > 2000, "{shown}");
+}
+
 fn some_assets() -> impl Strategy<Value = Vec<Asset>> {
     let one = ("[abc]", 0.3f64..15.0, prop::bool::weighted(0.2), prop::bool::weighted(0.1)).prop_map(
         |(name, seconds, still, unknown)| {
