@@ -168,8 +168,7 @@ impl Chooser<'_> {
     fn show_again(&mut self, window: &[usize]) {
         let length_ms = |scene: usize| self.scenes[scene].beats_ms.iter().sum::<u64>();
         let may_return = |reel: &Reel<'_>, asset, scene| reel.can_return(asset, scene, REST, length_ms(scene));
-        let best = |scene: &usize| self.best_of(*scene, |asset| may_return(&self.reel, asset, *scene));
-        let candidates: Vec<usize> = window.iter().flat_map(best).collect::<BTreeSet<_>>().into_iter().collect();
+        let candidates = self.best_of(window, |asset, scene| may_return(&self.reel, asset, scene));
         let weigh = |scene: &usize| {
             let weigh_asset = |asset: &usize| match self.scores[*scene].get(asset) {
                 Some(score) if may_return(&self.reel, *asset, *scene) => self.worth(*scene, *asset, Some(score)),
@@ -189,15 +188,19 @@ impl Chooser<'_> {
         }
     }
 
-    /// The few assets whose words fit a scene best, of those that are allowed.
-    fn best_of(&self, scene: usize, allowed: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut best: Vec<(usize, f64)> = self.scores[scene]
-            .iter()
-            .map(|(asset, score)| (*asset, *score))
-            .filter(|(asset, _)| allowed(*asset))
-            .collect();
-        best.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        best.into_iter().take(MAX_CANDIDATES / WINDOW - 1).map(|(asset, _)| asset).collect()
+    /// For each scene a few of the allowed assets whose words fit best, beside those that were found for the scenes before
+    /// it: where many fit alike, every scene still has its own to choose from.
+    fn best_of(&self, window: &[usize], allowed: impl Fn(usize, usize) -> bool) -> Vec<usize> {
+        let mut found = BTreeSet::new();
+        for scene in window {
+            let mut best: Vec<(&usize, &f64)> =
+                self.scores[*scene].iter().filter(|(asset, _)| allowed(**asset, *scene)).collect();
+            best.sort_by(|a, b| b.1.total_cmp(a.1).then(a.0.cmp(b.0)));
+            let new: Vec<usize> =
+                best.into_iter().map(|(asset, _)| *asset).filter(|asset| !found.contains(asset)).collect();
+            found.extend(new.into_iter().take(MAX_CANDIDATES / WINDOW - 1));
+        }
+        found.into_iter().collect()
     }
 
     fn show(&mut self, scene: usize, asset: usize) {
@@ -212,7 +215,7 @@ impl Chooser<'_> {
             return unseen.to_vec();
         }
         let mut wanted = vec![false; self.assets.len()];
-        for asset in window.iter().flat_map(|scene| self.best_of(*scene, |asset| self.reel.is_unseen(asset))) {
+        for asset in self.best_of(window, |asset, _| self.reel.is_unseen(asset)) {
             wanted[asset] = true;
         }
         let mut spare = window.len();
