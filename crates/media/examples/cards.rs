@@ -29,7 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn draw(theme: &'static Theme, card: &Card, size: Size, index: u32, path: &Path) -> Result<(), Box<dyn Error>> {
     let timing = Timing { total_frames: 150, fps: 30.0 };
-    let mut source = CardSource::new(&CardRequest { card, theme, size, timing, seed: 1, lang: &Lang::english() })?;
+    let lang = if path.to_string_lossy().contains("-ja") { "ja".parse()? } else { Lang::english() };
+    let mut source = CardSource::new(&CardRequest { card, theme, size, timing, seed: 1, lang: &lang })?;
     let mut frame = Frame::black(source.size());
     source.draw(index, &mut frame);
     Ok(frame_to_rgb(&frame).save(path)?)
@@ -78,6 +79,39 @@ fn cards() -> Vec<(&'static str, Card)> {
                     "Music: “Morning” by The Kettles".to_owned(),
                     "Made with Pressroom".to_owned(),
                 ],
+            },
+        ),
+        (
+            "scripts-ar",
+            Card::List {
+                heading: Some("كيف تعمل أمواج المد".to_owned()),
+                items: vec![
+                    "القمر يجذب الماء".to_owned(),
+                    "الأرض تدور كل 24 ساعة".to_owned(),
+                    "مرتان في اليوم".to_owned(),
+                ],
+                reveal: Vec::new(),
+            },
+        ),
+        (
+            "scripts-ja",
+            Card::Quote {
+                text: "潮の満ち引きは、主に月の引力によって起こります。".to_owned(),
+                by: Some("海の本".to_owned()),
+            },
+        ),
+        (
+            "scripts-hi",
+            Card::Title {
+                title: "समुद्र का ज्वार-भाटा कैसे काम करता है".to_owned(),
+                subtitle: Some("चंद्रमा और पृथ्वी की कहानी".to_owned()),
+                byline: None,
+            },
+        ),
+        (
+            "scripts-th",
+            Card::Text {
+                text: "น้ำขึ้นน้ำลงเกิดจากแรงดึงดูดของดวงจันทร์ 🌊".to_owned()
             },
         ),
     ]

@@ -5,6 +5,9 @@ use icu_segmenter::{
     options::{LineBreakOptions, WordBreakInvariantOptions},
 };
 
+/// Characters after which a run of hiragana may be broken between any words.
+const LONGEST_PHRASE: usize = 8;
+
 /// What must stay on one line: a word with its punctuation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Piece {
@@ -16,7 +19,8 @@ pub(super) struct Piece {
 }
 
 /// Cuts a text at every place where a line may break (Unicode Standard Annex 14; dictionaries for Thai and its like). In
-/// Chinese and Japanese only between words: a line that ends within a word is allowed there, but reads worse.
+/// Chinese and Japanese only between words, as a line that ends within a word reads badly; and in Japanese not before the
+/// particles and endings in hiragana that belong to the word before them.
 pub(super) fn pieces(text: &str) -> Vec<&str> {
     let words: Vec<usize> = WordSegmenter::new_auto(WordBreakInvariantOptions::default()).segment_str(text).collect();
     let mut result = Vec::new();
@@ -24,7 +28,10 @@ pub(super) fn pieces(text: &str) -> Vec<&str> {
     for end in LineSegmenter::new_auto(LineBreakOptions::default()).segment_str(text) {
         let inside_word = words.binary_search(&end).is_err() && end < text.len();
         let ideographic = text[..end].chars().next_back().is_some_and(is_ideographic);
-        if end > start && !(inside_word && ideographic) {
+        let ending = text[..end].chars().next_back().is_some_and(char::is_alphanumeric)
+            && text[end..].chars().next().is_some_and(is_hiragana)
+            && text[start..end].chars().count() < LONGEST_PHRASE;
+        if end > start && !(inside_word && ideographic) && !ending {
             result.push(&text[start..end]);
             start = end;
         }
@@ -39,6 +46,10 @@ pub(super) fn pieces(text: &str) -> Vec<&str> {
 pub(super) fn graphemes(text: &str) -> Vec<&str> {
     let ends: Vec<usize> = GraphemeClusterSegmenter::new().segment_str(text).collect();
     ends.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
+}
+
+fn is_hiragana(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{309F}')
 }
 
 fn is_ideographic(c: char) -> bool {
@@ -103,7 +114,7 @@ fn manners(pieces: &[Piece], start: usize, end: usize, total: usize) -> f32 {
     }
     let last = pieces[end - 1].text.trim_end();
     if last.ends_with([',', ';', ':', '.', '!', '?', '—', '、', '。', '，']) {
-        -0.03
+        -0.07
     } else if pieces[end - 1].space > 0.0 && last.chars().count() <= 3 {
         0.03
     } else {
@@ -163,6 +174,7 @@ mod tests {
         let japanese = pieces("日本語の文章を改行する");
         assert!(japanese.iter().any(|piece| piece.starts_with("日本")), "{japanese:?}");
         assert_eq!(japanese.concat(), "日本語の文章を改行する");
+        assert_eq!(pieces("潮の満ち引きは、月の力です。"), ["潮の", "満ち引きは、", "月の", "力です。"]);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use super::{
     count::count_steps,
     layer::{Layer, PAD},
     layout::{Area, safe_area},
-    parts::{Arrival, Manner, Part, Role, Step},
+    parts::{Manner, Part, Role},
     script::{Direction, direction},
+    stack::{Block, Row, stack},
     text::{Request, SetText, Typesetter},
     theme::{Face, Marker, Rgb, TextAlign, Theme},
 };
@@ -17,8 +18,6 @@ use crate::Size;
 
 /// Items of a list that are shown; more cannot be read on one card.
 const MOST_ITEMS: usize = 8;
-/// Seconds before the first part arrives.
-const LEAD_IN_S: f32 = 0.1;
 
 /// Where a card is drawn, and how fast it plays.
 #[derive(Debug, Clone, Copy)]
@@ -26,13 +25,15 @@ pub(super) struct Stage<'a> {
     pub(super) theme: &'static Theme,
     pub(super) size: Size,
     pub(super) area: Area,
+    /// Where the stack stands in the area: 0 at its top, 0.5 in its middle, 1 at its bottom.
+    pub(super) anchor: f32,
     pub(super) fps: f64,
     pub(super) lang: &'a Lang,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(theme: &'static Theme, size: Size, fps: f64, lang: &'a Lang) -> Self {
-        Self { theme, size, area: safe_area(size), fps, lang }
+        Self { theme, size, area: safe_area(size), anchor: 0.5, fps, lang }
     }
 
     /// A hundredth of the frame's shorter side.
@@ -50,25 +51,6 @@ struct Voice {
     share: f32,
     lines: usize,
     role: Role,
-}
-
-/// A part of the stack: drawings with places relative to its top and to where its lines start.
-struct Block {
-    rows: Vec<Row>,
-    height: f32,
-    gap: f32,
-    /// Frame at which it arrives, where the card says so.
-    at: Option<u32>,
-}
-
-struct Row {
-    steps: Vec<(Layer, f32)>,
-    top: f32,
-    indent: f32,
-    manner: Manner,
-    role: Role,
-    /// Parts of one beat arrive together.
-    beat: usize,
 }
 
 /// Where an item stands in its list, and the frame it arrives at.
@@ -91,7 +73,7 @@ pub(super) fn compose(card: &Card, stage: Stage<'_>, setter: &mut Typesetter<'_>
         Card::Text { text } => composer.key_phrase(text),
         Card::End { title, credits } => composer.end(title, credits),
     }
-    composer.finish()
+    stack(composer.blocks, stage, composer.direction)
 }
 
 /// All words of a card, which together decide its direction.
@@ -114,7 +96,7 @@ struct Composer<'a, 'f> {
 
 impl Composer<'_, '_> {
     fn title(&mut self, title: &str, subtitle: Option<&str>, byline: Option<&str>) {
-        self.heading(title, 14.0, 0.56);
+        self.heading(title, 14.0, 0.56, 0.0);
         self.rule(4.6);
         if let Some(subtitle) = subtitle {
             self.say(subtitle, &self.body(5.2, 3.0, 0.22), 4.4);
@@ -131,12 +113,20 @@ impl Composer<'_, '_> {
             let text = if padded { format!("{number:02}") } else { number.to_string() };
             self.say(
                 &text,
-                &Voice { lines: 1, ..self.display(24.0, 10.0, 0.32, self.stage.theme.palette.accent) },
+                &Voice {
+                    lines: 1,
+                    ..self.display(
+                        28.0 * self.stage.theme.details.heading_scale,
+                        10.0,
+                        0.34,
+                        self.stage.theme.palette.accent,
+                    )
+                },
                 0.0,
             );
-            self.rule(4.0);
+            self.rule(5.0);
         }
-        self.heading(heading, 11.5, 0.5);
+        self.heading(heading, 11.5, 0.5, 4.6);
         if number.is_none() {
             self.rule(4.6);
         }
@@ -144,10 +134,8 @@ impl Composer<'_, '_> {
 
     fn quote(&mut self, text: &str, by: Option<&str>) {
         let bare = text.trim().trim_matches(['"', '“', '”', '„', '«', '»', '「', '」']);
-        let mark = Voice { lines: 1, ..self.display(34.0, 12.0, 0.13, self.stage.theme.palette.accent) };
-        let mark = Voice { role: Role::Ornament, ..mark };
-        self.say(if self.direction == Direction::RightToLeft { "”" } else { "“" }, &mark, 0.0);
-        self.say(bare, &self.display(8.6, 3.4, 0.58, self.stage.theme.palette.text), 3.4);
+        self.quotation_mark();
+        self.say(bare, &self.display(9.4, 3.4, 0.58, self.stage.theme.palette.text), 4.4);
         if let Some(by) = by {
             self.rule(4.2);
             let voice = Voice { colour: self.stage.theme.palette.muted, ..self.body(4.2, 2.6, 0.12) };
@@ -155,9 +143,21 @@ impl Composer<'_, '_> {
         }
     }
 
+    /// A large mark that takes only the height of its ink: most of its em is empty.
+    fn quotation_mark(&mut self) {
+        let mark = if self.direction == Direction::RightToLeft { "”" } else { "“" };
+        let voice = Voice { lines: 1, ..self.display(44.0, 12.0, 0.4, self.stage.theme.palette.accent) };
+        let Some(set) = self.set(mark, &voice, 0.0) else { return };
+        let Some(line) = set.lines.first() else { return };
+        let height = line.ascent + line.descent;
+        let steps = vec![(Layer::of(&line.drawing), 0.0)];
+        let row = Row { steps, top: 0.0, hanging: None, manner: Manner::Fade, role: Role::Ornament, beat: 0 };
+        self.blocks.push(Block { rows: vec![row], height, gap: 0.0, at: None });
+    }
+
     fn list(&mut self, heading: Option<&str>, items: &[String], reveal: &[u32]) {
         if let Some(heading) = heading {
-            self.heading(heading, 8.6, 0.26);
+            self.heading(heading, 9.0, 0.26, 0.0);
             self.rule(3.2);
         }
         let shown = &items[..items.len().min(MOST_ITEMS)];
@@ -190,18 +190,19 @@ impl Composer<'_, '_> {
             }
             self.push_text(&set, fixed.role, 0.0, &earlier);
         }
-        self.rule(3.8);
-        self.say(label, &Voice { lines: 4, ..self.body(6.4, 3.0, 0.34) }, 4.0);
+        self.rule(6.0);
+        self.say(label, &Voice { lines: 4, ..self.body(7.0, 3.0, 0.34) }, 5.0);
     }
 
     fn key_phrase(&mut self, text: &str) {
         self.rule(0.0);
-        let voice = self.display(12.0, 3.8, 0.84, self.stage.theme.palette.text);
+        let voice =
+            self.display(12.5 * self.stage.theme.details.heading_scale, 3.8, 0.84, self.stage.theme.palette.text);
         self.say(text, &voice, 4.6);
     }
 
     fn end(&mut self, title: &str, credits: &[String]) {
-        self.heading(title, 12.5, 0.4);
+        self.heading(title, 12.5, 0.4, 0.0);
         self.rule(4.6);
         let shown = &credits[..credits.len().min(MOST_ITEMS)];
         let share = 0.44 / shown.len().max(1) as f32 - 0.02;
@@ -211,9 +212,10 @@ impl Composer<'_, '_> {
         }
     }
 
-    fn heading(&mut self, text: &str, largest: f32, share: f32) {
+    fn heading(&mut self, text: &str, largest: f32, share: f32, gap: f32) {
+        let largest = largest * self.stage.theme.details.heading_scale;
         let voice = self.display(largest, 3.8, share, self.stage.theme.palette.text);
-        self.say(text, &voice, 0.0);
+        self.say(text, &voice, gap);
     }
 
     fn display(&self, largest: f32, smallest: f32, share: f32, colour: Rgb) -> Voice {
@@ -249,7 +251,7 @@ impl Composer<'_, '_> {
 
     fn push_text(&mut self, set: &SetText, role: Role, gap: f32, earlier: &[SetText]) {
         let height = set.height;
-        let mut rows = self.rows(set, role, 0.0);
+        let mut rows = self.rows(set, role, None);
         if let Some(row) = rows.first_mut() {
             let ground = row.top + row.steps.first().map_or(0.0, |(layer, _)| ink_height(layer));
             let mut steps: Vec<(Layer, f32)> = Vec::new();
@@ -262,14 +264,14 @@ impl Composer<'_, '_> {
         self.blocks.push(Block { rows, height, gap, at: None });
     }
 
-    fn rows(&self, set: &SetText, role: Role, indent: f32) -> Vec<Row> {
-        let manner = if role == Role::Ornament { Manner::Fade } else { Manner::Text(self.stage.theme.motion.entrance) };
+    fn rows(&self, set: &SetText, role: Role, hanging: Option<f32>) -> Vec<Row> {
+        let manner = Manner::Text(self.stage.theme.motion.entrance);
         let lines = set.lines.iter().zip(&set.baselines).enumerate();
         lines
             .map(|(beat, (line, baseline))| Row {
                 steps: vec![(Layer::of(&line.drawing), 0.0)],
                 top: baseline - line.ascent,
-                indent,
+                hanging,
                 manner,
                 role,
                 beat,
@@ -288,7 +290,7 @@ impl Composer<'_, '_> {
             TextAlign::Start => Manner::DrawnFromStart,
             TextAlign::Centre => Manner::DrawnFromMiddle,
         };
-        let row = Row { steps: vec![(layer, 0.0)], top: 0.0, indent: 0.0, manner, role: Role::Ornament, beat: 0 };
+        let row = Row { steps: vec![(layer, 0.0)], top: 0.0, hanging: None, manner, role: Role::Ornament, beat: 0 };
         self.blocks.push(Block { rows: vec![row], height, gap, at: None });
     }
 
@@ -304,11 +306,13 @@ impl Composer<'_, '_> {
     fn item(&mut self, text: &str, voice: &Voice, place: Place) {
         let Place { index, gap, at } = place;
         let Some(set) = self.set(text, voice, self.indent()) else { return };
-        let (height, size) = (set.height, set.size);
+        let size = set.size;
+        // Items without descenders keep the same distance.
+        let height = set.height.max(set.baselines.last().copied().unwrap_or_default() + size * 0.24);
         let middle = set.baselines.first().copied().unwrap_or_default() - size * 0.34;
         let baseline = set.baselines.first().copied().unwrap_or_default();
         let unit = self.stage.unit();
-        let mut rows = self.rows(&set, voice.role, self.indent() * unit);
+        let mut rows = self.rows(&set, voice.role, Some(self.indent() * unit));
         for row in &mut rows {
             row.beat = 0;
         }
@@ -321,7 +325,14 @@ impl Composer<'_, '_> {
         };
         if let Some((layer, top)) = drawn {
             let manner = Manner::Text(self.stage.theme.motion.entrance);
-            rows.push(Row { steps: vec![(layer, 0.0)], top, indent: 0.0, manner, role: Role::Ornament, beat: 0 });
+            rows.push(Row {
+                steps: vec![(layer, 0.0)],
+                top,
+                hanging: Some(0.0),
+                manner,
+                role: Role::Ornament,
+                beat: 0,
+            });
         }
         self.blocks.push(Block { rows, height, gap, at });
     }
@@ -345,74 +356,6 @@ impl Composer<'_, '_> {
         })?;
         let line = set.lines.first()?;
         Some((Layer::of(&line.drawing), baseline - line.ascent))
-    }
-
-    /// Stacks the blocks in the safe area and gives every part its time.
-    fn finish(self) -> Vec<Part> {
-        let unit = self.stage.unit();
-        let area = self.stage.area;
-        let mut blocks = self.blocks;
-        if let Some(first) = blocks.first_mut() {
-            first.gap = 0.0;
-        }
-        let content: f32 = blocks.iter().map(|block| block.height).sum();
-        let gaps: f32 = blocks.iter().map(|block| block.gap * unit).sum();
-        // Gaps give way before anything leaves the safe area.
-        let squeeze = ((area.height - content) / gaps.max(1.0)).clamp(0.0, 1.0);
-        let mut top = area.top + (area.height - content - gaps * squeeze).max(0.0) * 0.5;
-        let motion = self.stage.theme.motion;
-        let fps = self.stage.fps as f32;
-        let mut beat = 0.0;
-        let mut parts = Vec::new();
-        for block in blocks {
-            top += block.gap * unit * squeeze;
-            let beats = block.rows.iter().map(|row| row.beat + 1).max().unwrap_or(1);
-            for row in block.rows {
-                let start = block.at.map_or((LEAD_IN_S + beat * motion.stagger_s) * fps, |frame| frame as f32);
-                let start = start + row.beat as f32 * motion.stagger_s * 0.6 * fps;
-                let counts = row.steps.len() > 1;
-                let seconds = if counts { motion.seconds.max(1.3) } else { motion.seconds };
-                let arrival = Arrival {
-                    start: f64::from(start),
-                    length: f64::from(seconds * fps),
-                    manner: if counts { Manner::Fade } else { row.manner },
-                    distance: f64::from(motion.distance * unit),
-                    direction: self.direction,
-                };
-                let side = Side { area, align: self.stage.theme.details.align, direction: self.direction };
-                let steps = row
-                    .steps
-                    .into_iter()
-                    .map(|(layer, shift)| {
-                        let left = side.left((layer.width - 2 * PAD) as f32, row.indent);
-                        Step::new(layer, left, top + row.top + shift)
-                    })
-                    .collect();
-                parts.push(Part { steps, arrival, role: row.role });
-            }
-            beat += 1.0 + (beats as f32 - 1.0) * 0.6;
-            top += block.height;
-        }
-        parts
-    }
-}
-
-/// Where lines start.
-struct Side {
-    area: Area,
-    align: TextAlign,
-    direction: Direction,
-}
-
-impl Side {
-    fn left(&self, width: f32, indent: f32) -> f32 {
-        let Area { left, width: room, .. } = self.area;
-        match (self.align, self.direction) {
-            // Items hang on their markers, in the middle or not.
-            (TextAlign::Centre, _) if indent == 0.0 => left + (room - width) / 2.0,
-            (_, Direction::LeftToRight) => left + indent,
-            (_, Direction::RightToLeft) => left + room - indent - width,
-        }
     }
 }
 

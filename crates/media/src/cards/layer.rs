@@ -1,5 +1,7 @@
 //! Drawings with transparency, kept in the colours of the frame and laid over it at sub-pixel places.
 
+use std::ops::Range;
+
 use tiny_skia::Pixmap;
 
 use crate::{
@@ -18,6 +20,37 @@ pub(super) struct Layer {
     u: Vec<u8>,
     v: Vec<u8>,
     chroma_alpha: Vec<u8>,
+    runs: Runs,
+    chroma_runs: Runs,
+}
+
+/// For each row, the columns where there is anything to lay, so that the empty parts of a drawing cost nothing.
+#[derive(Debug, Clone, Default)]
+struct Runs(Vec<Vec<Range<usize>>>);
+
+/// Runs nearer to each other than this are one.
+const RUN_GAP: usize = 24;
+
+impl Runs {
+    /// The columns that a row, or the row above it by less than a pixel, can touch.
+    fn of(alpha: &[u8], width: usize) -> Self {
+        let mut rows: Vec<Vec<Range<usize>>> = Vec::new();
+        let mut above = vec![0; width];
+        for row in alpha.chunks_exact(width.max(1)) {
+            let mut runs: Vec<Range<usize>> = Vec::new();
+            for column in (0..width).filter(|&column| row[column] | above[column] > 0) {
+                // A shift to the right touches the next column too.
+                let end = (column + 2).min(width);
+                match runs.last_mut() {
+                    Some(last) if column < last.end + RUN_GAP => last.end = end,
+                    _ => runs.push(column..end),
+                }
+            }
+            above.copy_from_slice(row);
+            rows.push(runs);
+        }
+        Self(rows)
+    }
 }
 
 /// Transparent pixels around a drawing.
@@ -62,6 +95,8 @@ impl Layer {
             u: vec![0; quarter],
             v: vec![0; quarter],
             chroma_alpha: vec![0; quarter],
+            runs: Runs::default(),
+            chroma_runs: Runs::default(),
         };
         let mut sums = vec![[0_u32; 3]; quarter];
         let stride = pixmap.width() as usize;
@@ -83,6 +118,8 @@ impl Layer {
             let [u, v, alpha] = sum.map(|value| ((value + 2) / 4) as u8);
             (layer.u[index], layer.v[index], layer.chroma_alpha[index]) = (u, v, alpha);
         }
+        layer.runs = Runs::of(&layer.alpha, width);
+        layer.chroma_runs = Runs::of(&layer.chroma_alpha, width / 2);
         layer
     }
 
@@ -95,11 +132,18 @@ impl Layer {
         let size = frame.size();
         let (width, height) = (size.width as usize, size.height as usize);
         let (y, u, v) = frame.planes_mut();
-        let full = Source { colour: &self.y, alpha: &self.alpha, width: self.width, height: self.height };
+        let full =
+            Source { colour: &self.y, alpha: &self.alpha, runs: &self.runs, width: self.width, height: self.height };
         full.lay(&mut Target { plane: y, width, height }, at, opacity);
         let half = Placement { x: at.x / 2.0, y: at.y / 2.0, clip: at.clip.halved(), ..at };
         for (colour, plane) in [(&self.u, u), (&self.v, v)] {
-            let source = Source { colour, alpha: &self.chroma_alpha, width: self.width / 2, height: self.height / 2 };
+            let source = Source {
+                colour,
+                alpha: &self.chroma_alpha,
+                runs: &self.chroma_runs,
+                width: self.width / 2,
+                height: self.height / 2,
+            };
             source.lay(&mut Target { plane, width: width / 2, height: height / 2 }, half, opacity);
         }
     }
@@ -115,6 +159,7 @@ impl Clip {
 struct Source<'a> {
     colour: &'a [u8],
     alpha: &'a [u8],
+    runs: &'a Runs,
     width: usize,
     height: usize,
 }
@@ -134,14 +179,21 @@ impl Source<'_> {
         let (Some(columns), Some(rows)) = (columns, rows) else { return };
         let weights = Weights::of(fraction_x, fraction_y);
         for row in rows {
-            let line = &mut target.plane[row * target.width..][columns.clone()];
             let source_row = (row.cast_signed() - top) as usize;
-            let first = (columns.start.cast_signed() - left) as usize;
-            if weights.is_whole() && opacity == 256 {
-                let start = source_row * self.width + first;
-                over(line, &self.colour[start..], &self.alpha[start..]);
-            } else {
-                self.lay_between(line, (first, source_row), weights, opacity);
+            for run in self.runs.0.get(source_row).into_iter().flatten() {
+                let from = columns.start.cast_signed().max(run.start.cast_signed() + left);
+                let to = columns.end.cast_signed().min(run.end.cast_signed() + left);
+                if from >= to {
+                    continue;
+                }
+                let line = &mut target.plane[row * target.width..][from as usize..to as usize];
+                let first = (from - left) as usize;
+                if weights.is_whole() && opacity == 256 {
+                    let start = source_row * self.width + first;
+                    over(line, &self.colour[start..], &self.alpha[start..]);
+                } else {
+                    self.lay_between(line, (first, source_row), weights, opacity);
+                }
             }
         }
     }
@@ -209,7 +261,7 @@ fn sixteenths(place: f64) -> (isize, u16) {
     (fixed.div_euclid(16), fixed.rem_euclid(16) as u16)
 }
 
-fn overlap((start, length): (isize, usize), limit: usize, clip: (f64, f64)) -> Option<std::ops::Range<usize>> {
+fn overlap((start, length): (isize, usize), limit: usize, clip: (f64, f64)) -> Option<Range<usize>> {
     let from = start.max(0).max(clip.0.round() as isize);
     let to = (start + length.cast_signed()).min(limit.cast_signed()).min(clip.1.round() as isize);
     (from < to).then_some(from as usize..to as usize)

@@ -31,3 +31,11 @@ pub(super) fn safe_area(size: Size) -> Area {
         height: (height * (bottom - top)).floor(),
     }
 }
+
+/// The part of a cover its title may use: nothing is laid over a cover.
+pub(super) fn cover_area(size: Size) -> Area {
+    let area = safe_area(size);
+    let height = size.height as f32;
+    let top = (height * 0.36).ceil();
+    Area { top, height: (height * 0.92 - top).floor(), ..area }
+}

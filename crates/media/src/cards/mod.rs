@@ -3,14 +3,19 @@
 mod backdrop;
 mod breaking;
 mod compose;
+mod contact_sheet;
 mod count;
+mod cover;
 mod layer;
 mod layout;
 #[cfg(test)]
 mod layout_tests;
+#[cfg(test)]
+mod look_tests;
 mod parts;
 mod script;
 mod shapes;
+mod stack;
 mod text;
 mod theme;
 mod themes;
@@ -18,6 +23,8 @@ mod themes;
 use kernel::Lang;
 use serde::{Deserialize, Serialize};
 
+pub use contact_sheet::{SheetRequest, Thumb, contact_sheet};
+pub use cover::{CoverRequest, cover};
 pub use theme::{
     Backdrop, Details, Entrance, Face, FaceStyle, Glow, Marker, Motion, Palette, Rgb, Rule, Shape, ShapeKind,
     TextAlign, Theme,
@@ -26,6 +33,7 @@ pub use theme::{
 use self::{
     backdrop::Light,
     compose::{Stage, compose},
+    layer::Clip,
     parts::Part,
     shapes::Drifting,
     text::Typesetter,
@@ -85,8 +93,13 @@ impl CardSource {
         let parts = with_fonts(|fonts| compose(request.card, stage, &mut Typesetter::new(fonts)))?;
         // The golden ratio spreads the starts of any run of seeds evenly over the round.
         let turn = (request.seed % 1000) as f64 * 0.618_034 % 1.0;
-        let shapes = theme.backdrop.shapes.iter();
-        let shapes = shapes.map(|shape| Drifting::new(shape, size, timing.fps, turn)).collect::<Result<_, _>>()?;
+        let inks: Vec<Clip> = parts.iter().filter_map(Part::rest).collect();
+        let mut shapes = Vec::new();
+        for shape in theme.backdrop.shapes {
+            let mut shape = Drifting::new(shape, size, timing.fps, turn)?;
+            shape.keep_clear(&inks, size);
+            shapes.push(shape);
+        }
         Ok(Self { size, light: Light::new(&theme.backdrop, size, timing.fps, turn), shapes, parts })
     }
 }

@@ -82,7 +82,6 @@ impl Part {
     }
 
     /// Where its ink rests.
-    #[cfg(test)]
     pub(super) fn rest(&self) -> Option<Clip> {
         self.steps.last().map(|step| step.ink)
     }

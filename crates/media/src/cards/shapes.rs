@@ -10,6 +10,9 @@ use super::{
 };
 use crate::{Frame, MediaError, Size};
 
+/// Shapes at least this opaque are kept from behind the text.
+const SOLID: f32 = 0.3;
+
 /// A shape with its layer.
 #[derive(Debug)]
 pub(super) struct Drifting {
@@ -21,6 +24,8 @@ pub(super) struct Drifting {
     /// Rounds a frame.
     pace: f64,
     turn: f64,
+    /// Whether letters could not be read on it.
+    is_solid: bool,
 }
 
 impl Drifting {
@@ -35,8 +40,37 @@ impl Drifting {
             drift: (f64::from(shape.drift.0) * unit, f64::from(shape.drift.1) * unit),
             pace: 1.0 / (f64::from(shape.period_s.max(1.0)) * fps.max(1.0)),
             turn,
+            is_solid: shape.opacity >= SOLID,
             layer,
         })
+    }
+
+    /// Moves a solid shape away from the middle of the frame until it lies behind none of the texts, wherever it drifts.
+    pub(super) fn keep_clear(&mut self, inks: &[Clip], size: Size) {
+        if !self.is_solid {
+            return;
+        }
+        let (width, height) = (self.layer.width as f64, self.layer.height as f64);
+        let middle = (f64::from(size.width) / 2.0, f64::from(size.height) / 2.0);
+        let (dx, dy) = (self.rest.0 + width / 2.0 - middle.0, self.rest.1 + height / 2.0 - middle.1);
+        let distance = dx.hypot(dy);
+        let step = f64::from(size.width.min(size.height)) / 100.0;
+        let (dx, dy) = if distance > 1.0 { (dx / distance * step, dy / distance * step) } else { (0.0, -step) };
+        let air = step * 1.5;
+        for _ in 0..200 {
+            let (reach_x, reach_y) = (self.drift.0.abs() + air, self.drift.1.abs() + air);
+            let touches = |ink: &Clip| {
+                self.rest.0 - reach_x < ink.right
+                    && self.rest.0 + width + reach_x > ink.left
+                    && self.rest.1 - reach_y < ink.bottom
+                    && self.rest.1 + height + reach_y > ink.top
+            };
+            if !inks.iter().any(touches) {
+                return;
+            }
+            self.rest.0 += dx;
+            self.rest.1 += dy;
+        }
     }
 
     /// Lays it where it is at a frame.
@@ -53,7 +87,7 @@ fn aspect(kind: ShapeKind) -> f32 {
     match kind {
         ShapeKind::HalfDisc => 0.5,
         ShapeKind::Pill { height } | ShapeKind::Bar { height } => height / 100.0,
-        ShapeKind::Hill { .. } => 0.4,
+        ShapeKind::Hill { .. } => 0.24,
         _ => 1.0,
     }
 }

@@ -155,6 +155,8 @@ pub struct Details {
     pub marker: Marker,
     /// Section numbers with a leading zero.
     pub padded_numbers: bool,
+    /// Size of headings against what is usual.
+    pub heading_scale: f32,
 }
 
 /// Where lines start: at the side where reading starts, or in the middle.

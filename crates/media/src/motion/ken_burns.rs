@@ -7,7 +7,7 @@ use image::RgbImage;
 
 use super::{
     camera::{Look, Path},
-    focus::focus,
+    focus::{Rect, focus},
 };
 use crate::{
     Frame, FrameSource, MediaError, Size, Still, Timing,
@@ -258,6 +258,18 @@ impl Window {
     }
 }
 
+/// A rectangle of a picture, in a new size.
+pub(crate) fn scaled_crop(picture: &RgbImage, crop: Rect, size: Size) -> Result<RgbImage, MediaError> {
+    let (width, height) = (f64::from(picture.width().max(1)), f64::from(picture.height().max(1)));
+    let view = View {
+        left: f64::from(crop.left) / width,
+        top: f64::from(crop.top) / height,
+        width: f64::from(crop.width) / width,
+        height: f64::from(crop.height) / height,
+    };
+    scale(picture, view, size)
+}
+
 /// The part of a picture in `view`, in a new size.
 fn scale(picture: &RgbImage, view: View, size: Size) -> Result<RgbImage, MediaError> {
     let failed = |what: &dyn std::fmt::Display| {
@@ -382,10 +394,15 @@ mod tests {
     fn a_full_frame_costs_a_few_milliseconds() {
         let mut source = KenBurns::new(&waves(2000, 3000), Size::new(1080, 1920), TIMING, 0).unwrap();
         let mut frame = Frame::black(source.size());
-        let started = std::time::Instant::now();
-        (0..30).for_each(|index| source.draw(index * 5, &mut frame));
-        let each = started.elapsed().as_secs_f64() * 1000.0 / 30.0;
+        // The fastest of many frames: others may be working on the machine.
+        let each = (0..30)
+            .map(|index| {
+                let started = std::time::Instant::now();
+                source.draw(index, &mut frame);
+                started.elapsed().as_secs_f64() * 1000.0
+            })
+            .fold(f64::INFINITY, f64::min);
         println!("{each:.2} ms a frame");
-        assert!(each < 60.0, "{each} ms a frame, on a machine however busy");
+        assert!(each < 40.0, "{each} ms a frame, on a machine however busy");
     }
 }

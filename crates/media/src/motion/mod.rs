@@ -6,3 +6,4 @@ mod ken_burns;
 
 pub use focus::{Rect, crop_for, focus};
 pub use ken_burns::KenBurns;
+pub(crate) use ken_burns::scaled_crop;

@@ -5,8 +5,10 @@
 mod audio;
 mod captions;
 mod corrupt;
+mod cards;
 mod fixtures;
 mod hostile;
 mod probe;
 mod process;
 mod segment;
+mod stills;

@@ -69,6 +69,7 @@ pub(super) static THEME: Theme = Theme {
         rule: Rule { length: 15.0, thickness: 0.55 },
         marker: Marker::Number,
         padded_numbers: true,
+        heading_scale: 1.0,
     },
     motion: Motion { entrance: Entrance::Rise, distance: 4.0, seconds: 0.9, stagger_s: 0.16 },
 };

@@ -88,6 +88,7 @@ pub(super) static THEME: Theme = Theme {
         rule: Rule { length: 14.0, thickness: 1.5 },
         marker: Marker::Disc,
         padded_numbers: false,
+        heading_scale: 1.06,
     },
     motion: Motion { entrance: Entrance::Slide, distance: 6.0, seconds: 0.75, stagger_s: 0.12 },
 };

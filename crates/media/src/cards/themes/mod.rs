@@ -1,5 +1,6 @@
 //! The themes. To add one, write its file and name it here; docs/themes.md says how.
 
+mod cobalt;
 mod dusk;
 mod ink;
 mod mint;
@@ -9,4 +10,5 @@ mod paper;
 use super::theme::Theme;
 
 /// In the order they are offered.
-pub(super) static THEMES: &[&Theme] = &[&ink::THEME, &paper::THEME, &dusk::THEME, &mint::THEME, &mono::THEME];
+pub(super) static THEMES: &[&Theme] =
+    &[&ink::THEME, &paper::THEME, &dusk::THEME, &mint::THEME, &mono::THEME, &cobalt::THEME];

@@ -13,10 +13,10 @@ pub(super) static THEME: Theme = Theme {
     body: Face { family: "Noto Sans", style: FaceStyle::Sans, weight: 400, tracking: 0.0, leading: 1.32 },
     backdrop: Backdrop {
         top: [247, 247, 245],
-        bottom: [234, 234, 231],
+        bottom: [240, 240, 237],
         glows: &[
             Glow {
-                colour: [222, 222, 220],
+                colour: [232, 232, 229],
                 x: 0.8,
                 y: 0.7,
                 radius: 0.6,
@@ -66,6 +66,7 @@ pub(super) static THEME: Theme = Theme {
         rule: Rule { length: 22.0, thickness: 1.6 },
         marker: Marker::Square,
         padded_numbers: true,
+        heading_scale: 1.2,
     },
     motion: Motion { entrance: Entrance::Unveil, distance: 0.0, seconds: 0.7, stagger_s: 0.13 },
 };

@@ -13,7 +13,7 @@ pub(super) static THEME: Theme = Theme {
     body: Face { family: "Noto Serif", style: FaceStyle::Serif, weight: 400, tracking: 0.0, leading: 1.36 },
     backdrop: Backdrop {
         top: [246, 239, 226],
-        bottom: [236, 225, 205],
+        bottom: [239, 229, 211],
         glows: &[
             Glow {
                 colour: [255, 251, 242],
@@ -26,7 +26,7 @@ pub(super) static THEME: Theme = Theme {
                 phase: 0.1,
             },
             Glow {
-                colour: [224, 206, 176],
+                colour: [230, 214, 188],
                 x: 0.95,
                 y: 0.95,
                 radius: 0.55,
@@ -51,7 +51,7 @@ pub(super) static THEME: Theme = Theme {
             Shape {
                 kind: ShapeKind::Fibres { count: 70 },
                 colour: [120, 98, 70],
-                opacity: 0.22,
+                opacity: 0.12,
                 x: 0.5,
                 y: 0.5,
                 size: 100.0,
@@ -66,6 +66,7 @@ pub(super) static THEME: Theme = Theme {
         rule: Rule { length: 84.0, thickness: 0.22 },
         marker: Marker::Dash,
         padded_numbers: false,
+        heading_scale: 0.96,
     },
     motion: Motion { entrance: Entrance::Wipe, distance: 3.0, seconds: 1.0, stagger_s: 0.2 },
 };
