@@ -4,8 +4,8 @@
 
 mod audio;
 mod captions;
-mod corrupt;
 mod cards;
+mod corrupt;
 mod fixtures;
 mod hostile;
 mod probe;
