@@ -12,6 +12,55 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Lang(String);
 
+/// Two-letter codes and their three-letter codes, from the Library of Congress's table of ISO 639-2.
+const ISO_639_2: [(&str, &str); 45] = [
+    ("ar", "ara"),
+    ("bg", "bul"),
+    ("bn", "ben"),
+    ("ca", "cat"),
+    ("cs", "ces"),
+    ("cy", "cym"),
+    ("da", "dan"),
+    ("de", "deu"),
+    ("el", "ell"),
+    ("en", "eng"),
+    ("es", "spa"),
+    ("et", "est"),
+    ("eu", "eus"),
+    ("fa", "fas"),
+    ("fi", "fin"),
+    ("fr", "fra"),
+    ("ga", "gle"),
+    ("gl", "glg"),
+    ("he", "heb"),
+    ("hi", "hin"),
+    ("hr", "hrv"),
+    ("hu", "hun"),
+    ("id", "ind"),
+    ("is", "isl"),
+    ("it", "ita"),
+    ("ja", "jpn"),
+    ("ko", "kor"),
+    ("lt", "lit"),
+    ("lv", "lav"),
+    ("mk", "mkd"),
+    ("ms", "msa"),
+    ("nb", "nob"),
+    ("nl", "nld"),
+    ("no", "nor"),
+    ("pl", "pol"),
+    ("pt", "por"),
+    ("ro", "ron"),
+    ("ru", "rus"),
+    ("sk", "slk"),
+    ("sl", "slv"),
+    ("sv", "swe"),
+    ("th", "tha"),
+    ("tr", "tur"),
+    ("uk", "ukr"),
+    ("zh", "zho"),
+];
+
 /// Why a text is no language tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a language tag; write one such as `en`, `es` or `pt-br`")]
@@ -38,6 +87,15 @@ impl Lang {
     /// The primary subtag: `en` of `en-gb`.
     pub fn primary(&self) -> &str {
         self.0.split('-').next().unwrap_or(&self.0)
+    }
+
+    /// The three-letter code that media containers want (ISO 639-2), where the language is one of the common ones.
+    pub fn three_letters(&self) -> Option<&str> {
+        let primary = self.primary();
+        if primary.len() == 3 {
+            return Some(primary);
+        }
+        ISO_639_2.iter().find(|(two, _)| *two == primary).map(|(_, three)| *three)
     }
 
     /// Whether words are written without spaces between them (Chinese, Japanese, Thai, Lao, Khmer, Burmese).
@@ -84,7 +142,7 @@ impl From<Lang> for String {
 
 impl fmt::Display for Lang {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
     }
 }
 
@@ -103,6 +161,13 @@ mod tests {
         for bad in ["", "e", "english", "e1", "en-", "en gb"] {
             assert_eq!(bad.parse::<Lang>(), Err(LangError(bad.to_owned())), "{bad}");
         }
+    }
+
+    #[test]
+    fn containers_get_three_letters() {
+        assert_eq!("es-mx".parse::<Lang>().unwrap().three_letters(), Some("spa"));
+        assert_eq!("yue".parse::<Lang>().unwrap().three_letters(), Some("yue"));
+        assert_eq!("xx".parse::<Lang>().unwrap().three_letters(), None);
     }
 
     #[test]
