@@ -2,9 +2,11 @@
 //!
 //! Nothing here knows what a script or a dub is: the contexts plan, this crate draws, mixes, measures and encodes.
 
+pub mod assemble;
 pub mod audio;
 pub mod captions;
 pub mod cards;
+pub mod check;
 pub mod encoder;
 mod error;
 pub mod ffmpeg;
@@ -17,7 +19,8 @@ pub mod probe;
 pub mod process;
 pub mod segment;
 pub mod speech_text;
-mod still;
+pub mod still;
+pub mod thumbnails;
 mod yuv;
 
 pub use error::MediaError;

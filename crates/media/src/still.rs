@@ -10,6 +10,9 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImag
 
 use crate::{MediaError, Size};
 
+/// Of the pictures that are handed out, 1 to 100.
+const JPEG_QUALITY: u8 = 90;
+
 /// How large a picture may be, and what shows through where it is transparent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StillLimits {
@@ -82,6 +85,39 @@ pub fn load_still(path: &Path, limits: &StillLimits) -> Result<Still, MediaError
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| refusal(path, &error, limits))?;
     picture.apply_orientation(orientation);
     Still::new(opaque(picture, limits.matte)).map_err(|_| bad(path, "has no pixels; save it again".to_owned()))
+}
+
+/// The size of a picture file as it is shown, from its head alone; `None` when the content is no picture.
+///
+/// # Errors
+/// [`MediaError::BadFile`] when it is empty, broken or beyond the limits; [`MediaError::Io`] when it cannot be read.
+pub fn size_of(path: &Path, limits: &StillLimits) -> Result<Option<Size>, MediaError> {
+    let file = File::open(path).map_err(|error| MediaError::io(path, error))?;
+    if file.metadata().map_err(|error| MediaError::io(path, error))?.len() == 0 {
+        return Err(bad(path, "is empty; save it again".to_owned()));
+    }
+    let mut reader =
+        ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|error| MediaError::io(path, error))?;
+    if reader.format().is_none() {
+        return Ok(None);
+    }
+    reader.limits(decoder_limits(limits));
+    let mut decoder = reader.into_decoder().map_err(|error| refusal(path, &error, limits))?;
+    let (width, height) = decoder.dimensions();
+    if width.max(height) > limits.max_side || decoder.total_bytes() > limits.max_decoded_bytes {
+        return Err(too_large(path, Size::new(width, height), limits));
+    }
+    let turned = decoder.orientation().is_ok_and(|orientation| orientation.to_exif() > 4);
+    Ok(Some(if turned { Size::new(height, width) } else { Size::new(width, height) }))
+}
+
+/// A picture as a JPEG file of good quality.
+pub fn to_jpeg(picture: &RgbImage) -> Result<Vec<u8>, MediaError> {
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+    let result = picture.write_with_encoder(encoder);
+    result.map_err(|error| MediaError::Invalid(format!("a picture cannot be written as JPEG: {error}")))?;
+    Ok(bytes)
 }
 
 fn decoder_limits(limits: &StillLimits) -> Limits {

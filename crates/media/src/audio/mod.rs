@@ -24,7 +24,7 @@ pub mod wav;
 pub use loudness::{Measured, measure};
 pub use mixer::{MixReport, mix};
 pub use plan::{ClipSound, Loudness, MixPlan, Music, NoiseReduction, VoiceClip, VoiceTone};
-pub use transcode::{AudioTags, LONGEST_DECODED, decode_to_wav, encode_audio};
+pub use transcode::{AudioTags, LONGEST_DECODED, check_format, decode_to_wav, encode_audio};
 
 /// Samples a second of everything that is mixed.
 pub const SAMPLE_RATE: u32 = 48_000;

@@ -96,6 +96,14 @@ pub async fn encode_audio(ffmpeg: &Ffmpeg, wav: &Path, output: &Path, tags: &Aud
     blocking(move || keep(partial, &output)).await
 }
 
+/// Refuses a name whose ending no format has.
+///
+/// # Errors
+/// [`MediaError::Invalid`] with the possible endings.
+pub fn check_format(output: &Path) -> Result<(), MediaError> {
+    format_of(output).map(drop)
+}
+
 fn format_of(output: &Path) -> Result<&'static Format, MediaError> {
     let extension = output.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
     FORMATS.iter().find(|format| format.extension == extension).ok_or_else(|| {
