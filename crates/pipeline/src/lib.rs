@@ -19,7 +19,7 @@ pub use fan_out::FanOut;
 pub use file::{FileRef, SourceRef, TempFile};
 pub use key::Key;
 pub use progress::{Advance, Item, Outcome, Progress, ProgressPlan, ProgressReceiver, Reporter};
-pub use publish::publish;
+pub use publish::{publish, publish_bytes};
 pub use run::{Made, Run, RunOptions};
 pub use stage::{Stage, StageContext};
 pub use store::{Collected, Limits, Store, collect};

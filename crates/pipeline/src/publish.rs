@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File},
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -19,10 +19,20 @@ use crate::{
 /// must not change. An interrupted copy leaves a hidden file beside the target, which the next one takes over.
 pub async fn publish(source: &Path, target: &Path) -> Result<(), StoreError> {
     let (source, target) = (source.to_owned(), target.to_owned());
-    blocking(move || copy_into_place(&source, &target)).await
+    blocking(move || {
+        let mut from = File::open(&source).map_err(|e| StoreError::io(&source, e))?;
+        write_into_place(&target, |to| io::copy(&mut from, to).map(drop))
+    })
+    .await
 }
 
-fn copy_into_place(source: &Path, target: &Path) -> Result<(), StoreError> {
+/// Writes `bytes` to `target` in the same way.
+pub async fn publish_bytes(bytes: Vec<u8>, target: &Path) -> Result<(), StoreError> {
+    let target = target.to_owned();
+    blocking(move || write_into_place(&target, |to| to.write_all(&bytes))).await
+}
+
+fn write_into_place(target: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), StoreError> {
     let fault = |e| StoreError::io(target, e);
     let name = target.file_name().ok_or_else(|| fault(io::Error::from(io::ErrorKind::InvalidFilename)))?;
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -30,9 +40,8 @@ fn copy_into_place(source: &Path, target: &Path) -> Result<(), StoreError> {
     if target.is_dir() {
         return Err(fault(io::ErrorKind::IsADirectory.into()));
     }
-    let mut from = File::open(source).map_err(|e| StoreError::io(source, e))?;
     let mut partial = Partial::open(folder, name, target)?;
-    partial.file.set_len(0).and_then(|()| io::copy(&mut from, &mut partial.file)).map_err(fault)?;
+    partial.file.set_len(0).and_then(|()| write(&mut partial.file)).map_err(fault)?;
     partial.file.sync_all().map_err(fault)?;
     fs::rename(&partial.path, target).map_err(fault)?;
     partial.renamed = true;
