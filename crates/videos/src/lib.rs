@@ -3,11 +3,24 @@
 pub mod batch;
 mod error;
 pub mod library;
+mod narration;
+pub mod outputs;
+pub mod production;
+mod publishing;
 pub mod request;
 pub mod scenes;
+mod score;
 pub mod script;
+mod service;
+mod shots;
 pub mod source;
+mod stages;
+mod storyboard;
+mod storyline;
 pub mod summary;
+mod timeline;
 pub mod words;
 
 pub use error::VideosError;
+pub use outputs::Finished;
+pub use service::{Studio, Videos, voices};

@@ -1,7 +1,5 @@
 //! Settings that are one of a few named values, and how such a name is read.
 
-use std::str::FromStr;
-
 use super::{Aspect, CaptionMode, Codec, Corner, Framing, Hardware, Order, Quality, Transition};
 
 /// A setting with a fixed list of names.
@@ -43,14 +41,6 @@ macro_rules! choices {
             impl Choice for $type {
                 const WHAT: &'static str = $what;
                 const NAMES: &'static [(&'static str, Self)] = &[$(($name, Self::$value)),+];
-            }
-
-            impl FromStr for $type {
-                type Err = UnknownName;
-
-                fn from_str(name: &str) -> Result<Self, UnknownName> {
-                    Self::from_name(name)
-                }
             }
         )+
     };

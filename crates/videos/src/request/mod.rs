@@ -15,11 +15,12 @@ use std::path::PathBuf;
 
 use kernel::Lang;
 use media::Size;
+pub use media::encoder::{Codec, Hardware, Quality};
 use serde::{Deserialize, Serialize};
 
 pub use choice::{Choice, UnknownName};
 pub(crate) use keys::unknown as unknown_name;
-pub use keys::{KEYS, Key};
+pub use keys::{Form, KEYS, Key};
 pub use patch::RequestPatch;
 pub use project::{Project, ScriptPlace, parse_url};
 pub use value::parse_duration_ms;
@@ -234,31 +235,4 @@ pub struct Encoding {
     pub denoise: bool,
     /// Enlarges the frame by 2, 4 or 8 with Lanczos.
     pub upscale: Option<u32>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Quality {
-    Draft,
-    Standard,
-    High,
-    /// Every picture exactly as composed; huge, for editing and measuring.
-    Lossless,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Codec {
-    H264,
-    H265,
-    Av1,
-    Vp9,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Hardware {
-    /// The encoder of the graphics card where a trial shows that it works.
-    Auto,
-    Off,
 }

@@ -4,7 +4,7 @@ mod numbers;
 mod plan;
 mod topics;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,21 @@ pub enum Shot {
         title: String,
         credits: Vec<String>,
     },
+}
+
+impl Scene {
+    /// A scene that says nothing and belongs to no part of the script.
+    pub fn silent(shot: Shot) -> Self {
+        Self { section: usize::MAX, paragraph: usize::MAX, sentences: Vec::new(), shot, keywords: Vec::new() }
+    }
+
+    /// The clip or still that the script names.
+    pub fn given(&self) -> Option<&Path> {
+        match &self.shot {
+            Shot::Media { path } => Some(path),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,139 @@
+//! The files a user gets: the video, and beside it captions, cover and a description a program can read.
+
+use std::path::{Path, PathBuf};
+
+use kernel::Lang;
+use media::{
+    Ffmpeg, Size,
+    assemble::Chapter,
+    audio::{AudioTags, encode_audio},
+    captions::{self, Cue, Mode, Setting, Style},
+    check::CheckReport,
+};
+use pipeline::{FileRef, Run, publish};
+use serde::{Deserialize, Serialize};
+
+use crate::{VideosError, production::Narrated};
+
+/// What is known of a finished video; the `.json` beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VideoFacts {
+    pub title: Option<String>,
+    pub description: String,
+    pub hashtags: Vec<String>,
+    pub lang: Lang,
+    pub voice: String,
+    pub theme: String,
+    pub size: Size,
+    pub fps: u32,
+    pub duration_ms: u64,
+    pub encoder: String,
+    pub chapters: Vec<Chapter>,
+    pub scenes: Vec<SceneFacts>,
+    pub credits: Vec<String>,
+    /// What the script holds that the video leaves out.
+    pub left_out: Vec<String>,
+    pub seed: u64,
+    /// The measurements of the final check.
+    pub check: CheckReport,
+}
+
+/// What is said and seen when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SceneFacts {
+    pub start_ms: u64,
+    pub end_ms: u64,
+    pub text: String,
+    /// `card`, or the file that is shown.
+    pub shows: Vec<String>,
+}
+
+/// Everything of a video that is made and kept, ready to be handed out.
+#[derive(Debug, Clone)]
+pub struct Production {
+    pub video: FileRef,
+    pub cover: FileRef,
+    /// Timed from the beginning of the video.
+    pub cues: Vec<Cue>,
+    pub caption_style: Style,
+    pub caption_mode: Mode,
+    pub facts: VideoFacts,
+}
+
+/// What a user got.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finished {
+    /// The video, or the sound of a narration.
+    pub output: PathBuf,
+    /// The files beside it.
+    pub beside: Vec<PathBuf>,
+    pub duration_ms: u64,
+    pub size_bytes: u64,
+    /// What the script holds that was left out.
+    pub left_out: Vec<String>,
+}
+
+/// Hands out a production under the name of its video. The video comes last: where it is, everything is.
+pub async fn hand_out(production: &Production, video: &Path, run: &Run) -> Result<Finished, VideosError> {
+    let Production { cues, caption_style, caption_mode, facts, .. } = production;
+    let setting = Setting { style: caption_style, mode: *caption_mode, frame: facts.size };
+    let texts = [
+        ("srt", captions::srt(cues)),
+        ("vtt", captions::webvtt(cues, *caption_mode)),
+        ("ass", captions::ass(cues, &setting)?),
+        ("json", json(facts)?),
+    ];
+    let mut beside = Vec::new();
+    for (extension, text) in texts {
+        let path = video.with_extension(extension);
+        pipeline::publish_bytes(text.into_bytes(), &path).await?;
+        beside.push(path);
+    }
+    let cover = video.with_extension("jpg");
+    publish(&run.path(&production.cover), &cover).await?;
+    beside.push(cover);
+    publish(&run.path(&production.video), video).await?;
+    Ok(Finished {
+        output: video.to_owned(),
+        beside,
+        duration_ms: facts.duration_ms,
+        size_bytes: production.video.size_bytes(),
+        left_out: facts.left_out.clone(),
+    })
+}
+
+fn json(facts: &VideoFacts) -> Result<String, VideosError> {
+    serde_json::to_string_pretty(facts)
+        .map(|text| text + "\n")
+        .map_err(|error| VideosError::Internal(error.to_string()))
+}
+
+/// Keeps a video that failed its check beside where it would have been: `NAME.failed.mp4`.
+pub async fn set_aside(made: &FileRef, video: &Path, run: &Run) -> Result<PathBuf, VideosError> {
+    let aside = video.with_extension(format!("failed.{}", made.extension()));
+    publish(&run.path(made), &aside).await?;
+    Ok(aside)
+}
+
+/// Encodes a narration into `output`, in the format its ending names.
+pub async fn hand_out_sound(
+    ffmpeg: &Ffmpeg,
+    narrated: &Narrated,
+    output: &Path,
+    run: &Run,
+) -> Result<Finished, VideosError> {
+    let tags = AudioTags {
+        title: narrated.title.clone().unwrap_or_default(),
+        language: narrated.lang.three_letters().unwrap_or_default().to_owned(),
+        ..AudioTags::default()
+    };
+    encode_audio(ffmpeg, &run.path(&narrated.sound.file), output, &tags).await?;
+    let written = tokio::fs::metadata(output).await.map_err(|error| media::MediaError::io(output, error))?;
+    Ok(Finished {
+        output: output.to_owned(),
+        beside: Vec::new(),
+        duration_ms: narrated.duration_ms,
+        size_bytes: written.len(),
+        left_out: narrated.left_out.clone(),
+    })
+}

@@ -1,0 +1,267 @@
+//! How a video is made, stage by stage: read this first.
+//!
+//! script → voice → captions → footage → segments and sound → assemble → check
+
+use kernel::ErrorKind;
+use media::{
+    FrameRate,
+    assemble::Container,
+    captions::Mode,
+    check::CheckReport,
+    encoder::{self, Encoder},
+    segment::TransitionKind,
+};
+use pipeline::{FanOut, ProgressPlan, Run};
+
+use crate::{
+    VideosError,
+    narration::{self, Narration},
+    outputs::{Production, VideoFacts},
+    publishing,
+    request::{Transition, VideoRequest},
+    score::Score,
+    service::Studio,
+    stages::{
+        assemble::{Assemble, AssembleInput},
+        check::{Check, CheckInput},
+        cover::{Backdrop, Cover, CoverInput},
+        mix::MixedSound,
+        segment::{Canvas, Content, EncodedSegment, Mark, Segment, SegmentInput},
+    },
+    storyline::{Storyline, caption_mode, tell, time, total_frames},
+    timeline::{self, Grid, Piece},
+};
+
+/// The stages and their usual shares of the time.
+pub fn plan() -> ProgressPlan {
+    ProgressPlan::new([
+        ("voice", 2.0),
+        ("captions", 0.5),
+        ("footage", 2.0),
+        ("sound", 1.0),
+        ("segments", 80.0),
+        ("mix", 4.0),
+        ("assemble", 3.0),
+        ("check", 2.0),
+        ("cover", 0.5),
+    ])
+}
+
+/// The stages of a narration.
+pub fn narration_plan() -> ProgressPlan {
+    ProgressPlan::new([("voice", 2.0), ("sound", 1.0), ("mix", 3.0)])
+}
+
+/// What is made of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The video itself.
+    Final,
+    /// Small and quick, to be looked at before the video is made.
+    Draft,
+}
+
+/// Ticks a second of a narration without pictures.
+const SOUND_TICKS: u32 = 100;
+
+/// Makes a video and everything that belongs to it; nothing that was made before is made again.
+pub async fn produce(
+    studio: &Studio,
+    request: &VideoRequest,
+    purpose: Purpose,
+    container: Container,
+    run: &Run,
+) -> Result<Production, VideosError> {
+    let story = tell(studio, request, purpose, run).await?;
+    let score = Score { studio, request, run };
+    let ((encoder, segments), sound) = tokio::try_join!(encode(studio, request, &story, run), score.mix_story(&story))?;
+    let input = AssembleInput {
+        segments: segments.iter().map(|segment| segment.file.clone()).collect(),
+        sound: sound.file.clone(),
+        chapters: story.chapters(),
+        fps: story.format.grid.fps,
+        frames: story.total_frames(),
+        title: story.narration.script.title.clone(),
+        lang: story.narration.script.lang.clone(),
+        credits: request.credits.clone(),
+        container,
+        ffmpeg: studio.ffmpeg.fingerprint().to_owned(),
+    };
+    let video = run.make(&Assemble { ffmpeg: studio.ffmpeg.clone() }, &input).await?.output;
+    let check = CheckInput {
+        video: video.clone(),
+        frames: story.total_frames(),
+        size: story.format.size,
+        fps: story.format.grid.fps,
+        segments: story.piece_starts_ms().into_iter().zip(segments.into_iter().map(|segment| segment.check)).collect(),
+        silent: sound.report.integrated_lufs.is_none(),
+    };
+    let cover = cover_input(request, &story);
+    let (checked, cover) = tokio::try_join!(
+        async { run.make(&Check { ffmpeg: studio.ffmpeg.clone() }, &check).await.map_err(VideosError::from) },
+        async { run.make(&Cover { ffmpeg: studio.ffmpeg.clone() }, &cover).await.map_err(VideosError::from) },
+    )?;
+    if !checked.output.failures.is_empty() {
+        let failures = checked.output.failures;
+        return Err(VideosError::CheckFailed { video: Some(video), failures, aside: None });
+    }
+    Ok(Production {
+        video,
+        cover: cover.output,
+        cues: story.absolute_cues(),
+        caption_style: story.style.parse()?,
+        caption_mode: caption_mode(request).unwrap_or(Mode::Line),
+        facts: facts(request, &story, &encoder, checked.output.report),
+    })
+}
+
+/// A script read aloud, without pictures.
+#[derive(Debug, Clone)]
+pub struct Narrated {
+    pub sound: MixedSound,
+    pub title: Option<String>,
+    pub lang: kernel::Lang,
+    pub duration_ms: u64,
+    pub left_out: Vec<String>,
+}
+
+/// Reads a script aloud.
+pub async fn narrate_only(studio: &Studio, request: &VideoRequest, run: &Run) -> Result<Narrated, VideosError> {
+    let narration = narration::narrate(studio, request, run).await?;
+    let grid = Grid { fps: SOUND_TICKS };
+    let spoken = narration.scenes.iter().zip(&narration.spoken).filter(|(_, spoken)| !spoken.is_empty());
+    let (scenes, sentences): (Vec<_>, Vec<_>) = spoken.map(|(scene, spoken)| (scene.clone(), spoken.clone())).unzip();
+    let narration = Narration { scenes, spoken: sentences, ..narration };
+    let timed = time(&narration, request, grid, &[]);
+    let sound = Score { studio, request, run }.mix(&narration, &timed, grid).await?;
+    Ok(Narrated {
+        sound,
+        duration_ms: grid.ms(total_frames(&timed)),
+        left_out: narration.script.left_out,
+        title: narration.script.title,
+        lang: narration.script.lang,
+    })
+}
+
+/// The pieces of the video, encoded by as many processors as there are. Where the graphics card fails on the way, all
+/// are made by the processor instead, since only equal encoders make pieces that can be joined.
+async fn encode(
+    studio: &Studio,
+    request: &VideoRequest,
+    story: &Storyline,
+    run: &Run,
+) -> Result<(Encoder, Vec<EncodedSegment>), VideosError> {
+    let format = story.format;
+    let rate = FrameRate::whole(format.grid.fps);
+    let encoder = encoder::choose_encoder(&studio.ffmpeg, format.encoding, format.size, rate).await?;
+    match encode_with(&encoder, studio, request, story, run).await {
+        Err(VideosError::Stage(error)) if encoder.is_hardware() && error.kind() == ErrorKind::Internal => {
+            tracing::warn!(%error, "the graphics card failed; encoding begins again without it");
+            let Some(encoder) = encoder::fall_back(&studio.ffmpeg, &encoder).await else { return Err(error.into()) };
+            let segments = encode_with(&encoder, studio, request, story, run).await?;
+            Ok((encoder, segments))
+        }
+        segments => segments.map(|segments| (encoder, segments)),
+    }
+}
+
+async fn encode_with(
+    encoder: &Encoder,
+    studio: &Studio,
+    request: &VideoRequest,
+    story: &Storyline,
+    run: &Run,
+) -> Result<Vec<EncodedSegment>, VideosError> {
+    let watermark = match &request.picture.watermark {
+        None => None,
+        Some(mark) => Some(Mark { source: run.import(&mark.file).await?, corner: mark.corner, opacity: mark.opacity }),
+    };
+    let canvas = Canvas {
+        size: story.format.size,
+        fps: story.format.grid.fps,
+        theme: request.picture.theme.clone(),
+        lang: story.narration.script.lang.clone(),
+        watermark,
+        enhance: story.format.enhance,
+        encoder: encoder.clone(),
+        ffmpeg: studio.ffmpeg.fingerprint().to_owned(),
+    };
+    let mode = caption_mode(request);
+    let piece = |piece: Piece| {
+        let (frames, content, scene, first) = match piece {
+            Piece::Body(index) => {
+                let span = &story.spans[index];
+                let (first, frames) = span.body();
+                let in_scene = span.offset + span.transition_in / 2;
+                (frames, Content::One(story.look(span, first)), span.scene, in_scene)
+            }
+            Piece::Transition(index) => {
+                let (from, to) = (&story.spans[index], &story.spans[index + 1]);
+                let frames = from.transition_out;
+                let kind = transition_kind(request, index);
+                let before = story.look(from, from.visible_frames() - frames);
+                let content = Content::Transition { from: Box::new(before), to: Box::new(story.look(to, 0)), kind };
+                (frames, content, from.scene, from.offset + from.frames - frames / 2)
+            }
+        };
+        let captions = mode.and_then(|mode| story.captions(scene, first, frames, mode));
+        SegmentInput { canvas: canvas.clone(), frames, content, captions }
+    };
+    let inputs: Vec<_> = timeline::pieces(&story.spans).into_iter().map(piece).collect();
+    let stage = Segment { ffmpeg: studio.ffmpeg.clone() };
+    let fan_out = FanOut::new(studio.jobs).longest_first(|input: &SegmentInput| f64::from(input.frames));
+    let segments = run.make_all(&stage, &inputs, fan_out).await?;
+    Ok(segments.into_iter().map(|made| made.output).collect())
+}
+
+/// The transition at the cut after a shot; the seed varies direction and, where asked, kind.
+fn transition_kind(request: &VideoRequest, cut: usize) -> TransitionKind {
+    use TransitionKind as Kind;
+    const SLIDES: [Kind; 3] = [Kind::SlideLeft, Kind::SlideUp, Kind::SlideRight];
+    const WIPES: [Kind; 3] = [Kind::WipeLeft, Kind::WipeUp, Kind::WipeRight];
+    const ALL: [Kind; 6] = [Kind::Fade, Kind::SlideLeft, Kind::WipeUp, Kind::ZoomIn, Kind::SlideUp, Kind::WipeLeft];
+    let turn = request.seed.wrapping_mul(7).wrapping_add(cut as u64) as usize;
+    match request.picture.transition {
+        Transition::None | Transition::Fade => Kind::Fade,
+        Transition::Slide => SLIDES[turn % SLIDES.len()],
+        Transition::Wipe => WIPES[turn % WIPES.len()],
+        Transition::Zoom => Kind::ZoomIn,
+        Transition::Shuffle => ALL[turn % ALL.len()],
+    }
+}
+
+fn cover_input(request: &VideoRequest, story: &Storyline) -> CoverInput {
+    CoverInput {
+        title: story.narration.script.title.clone().unwrap_or_default(),
+        theme: request.picture.theme.clone(),
+        lang: story.narration.script.lang.clone(),
+        size: request.picture.aspect.size(),
+        backdrop: story.shots.iter().flatten().find_map(|shot| Backdrop::of(&shot.picture)),
+    }
+}
+
+fn facts(request: &VideoRequest, story: &Storyline, encoder: &Encoder, check: CheckReport) -> VideoFacts {
+    let script = &story.narration.script;
+    VideoFacts {
+        title: script.title.clone(),
+        description: request.description.clone().unwrap_or_else(|| publishing::description(script)),
+        hashtags: if request.hashtags.is_empty() {
+            publishing::hashtags(&story.narration.scenes)
+        } else {
+            request.hashtags.clone()
+        },
+        lang: script.lang.clone(),
+        voice: story.narration.voice.id.clone(),
+        theme: request.picture.theme.clone(),
+        size: story.format.size,
+        fps: story.format.grid.fps,
+        duration_ms: story.format.grid.ms(story.total_frames()),
+        encoder: encoder.name().to_owned(),
+        chapters: story.chapters(),
+        scenes: story.scene_facts(),
+        credits: request.credits.clone(),
+        left_out: script.left_out.clone(),
+        seed: request.seed,
+        check,
+    }
+}

@@ -1,0 +1,223 @@
+//! A piece of the video is drawn, captioned and encoded, once.
+
+use kernel::Lang;
+use media::{
+    Ffmpeg, FrameRate, FrameSource, MediaError, Size, StillLimits, Timing,
+    captions::{self, Cue, Mode, Setting},
+    cards::{CardRequest, CardSource, Theme},
+    check::{self, SegmentCheck},
+    encoder::Encoder,
+    motion::KenBurns,
+    segment::{self, Enhance, Framing, Picture, SegmentPlan, TransitionKind, Visual, Watermark},
+    still::load_still,
+};
+use pipeline::{Advance, FileRef, SourceRef, Stage, StageContext, StageError};
+use serde::{Deserialize, Serialize};
+
+use super::{captions::CaptionStyle, computing, media_failure};
+use crate::{
+    request,
+    shots::{ClipFraming, ShotPicture},
+};
+
+/// Memory of an encoder, its filters and its decoders, for each pixel of the frame, measured at 1080 × 1920.
+const BYTES_PER_PIXEL: u64 = 110;
+/// Width of a watermark over the frame's.
+const WATERMARK_WIDTH: f32 = 0.14;
+
+/// Encodes pieces.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub ffmpeg: Ffmpeg,
+}
+
+/// A piece of the video, and all that decides its pictures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct SegmentInput {
+    pub canvas: Canvas,
+    pub frames: u32,
+    pub content: Content,
+    pub captions: Option<CaptionWindow>,
+}
+
+/// What all pieces of a video share.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Canvas {
+    pub size: Size,
+    pub fps: u32,
+    pub theme: String,
+    pub lang: Lang,
+    pub watermark: Option<Mark>,
+    pub enhance: Enhance,
+    pub encoder: Encoder,
+    /// The program that encodes: another version may encode otherwise.
+    pub ffmpeg: String,
+}
+
+/// A picture laid over everything.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Mark {
+    pub source: SourceRef,
+    pub corner: request::Corner,
+    pub opacity: f32,
+}
+
+/// One picture, or two of which one gives way to the other.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Content {
+    One(Look),
+    Transition { from: Box<Look>, to: Box<Look>, kind: TransitionKind },
+}
+
+impl Content {
+    fn shows_footage(&self) -> bool {
+        let is_clip = |look: &Look| matches!(look.picture, ShotPicture::Clip { .. });
+        match self {
+            Self::One(look) => is_clip(look),
+            Self::Transition { from, to, .. } => is_clip(from) && is_clip(to),
+        }
+    }
+}
+
+/// Part of the time that a picture is seen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Look {
+    pub picture: ShotPicture,
+    /// Where the part begins, counted from when the picture begins to be seen.
+    pub first_frame: u32,
+    /// How long the picture is seen in all.
+    pub visible_frames: u32,
+}
+
+/// The captions of a piece, and which stretch of their time it covers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct CaptionWindow {
+    pub cues: Vec<Cue>,
+    pub start_ms: u64,
+    pub end_ms: u64,
+    pub style: CaptionStyle,
+    pub mode: Mode,
+}
+
+/// An encoded piece.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EncodedSegment {
+    pub file: FileRef,
+    pub check: SegmentCheck,
+}
+
+impl Stage for Segment {
+    type Input = SegmentInput;
+    type Output = EncodedSegment;
+
+    fn name(&self) -> &'static str {
+        "segments"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    async fn run(&self, input: &SegmentInput, context: &StageContext) -> Result<EncodedSegment, StageError> {
+        let size = input.canvas.size;
+        let _memory = context.memory(u64::from(size.width) * u64::from(size.height) * BYTES_PER_PIXEL).await?;
+        let captions = context.temp_file("ass")?;
+        let captions = write_captions(input, captions.path()).await?.then_some(captions);
+        let file = context.temp_file("mp4")?;
+        let plan = SegmentPlan {
+            size,
+            fps: FrameRate::whole(input.canvas.fps),
+            frames: input.frames,
+            picture: picture(input, context).await?,
+            captions: captions.as_ref().map(|file| file.path().to_owned()),
+            overlay: watermark(input, context).await?,
+            enhance: input.canvas.enhance,
+            encoder: input.canvas.encoder.clone(),
+            threads: 1,
+            output: file.path().to_owned(),
+        };
+        let ffmpeg = self.ffmpeg.cancelled_by(context.cancellation().clone());
+        let (progress, total) = (context.progress().clone(), f64::from(input.frames));
+        let report = move |done: media::ffmpeg::Progress| {
+            progress.advance(Advance::to(f64::from(done.frames) / total).speed(done.speed));
+        };
+        segment::encode(&ffmpeg, plan, &report).await.map_err(media_failure)?;
+        let rate = FrameRate::whole(input.canvas.fps);
+        let checked = check::check_segment(&ffmpeg, file.path(), input.frames, rate).await.map_err(media_failure)?;
+        // Cards may be dark and calm; footage that is has failed.
+        let check = if input.content.shows_footage() { checked } else { SegmentCheck::default() };
+        Ok(EncodedSegment { file: context.keep(file).await?, check })
+    }
+}
+
+/// Writes the captions of the piece; false when nothing is shown.
+async fn write_captions(input: &SegmentInput, path: &std::path::Path) -> Result<bool, StageError> {
+    let Some(window) = input.captions.clone() else { return Ok(false) };
+    let frame = input.canvas.size;
+    let text = computing(move || {
+        let style = window.style.parse()?;
+        let setting = Setting { style: &style, mode: window.mode, frame };
+        captions::ass_window(&window.cues, &setting, window.start_ms..window.end_ms)
+    })
+    .await?;
+    let Some(text) = text else { return Ok(false) };
+    tokio::fs::write(path, text).await.map_err(|error| media_failure(MediaError::io(path, error)))?;
+    Ok(true)
+}
+
+async fn picture(input: &SegmentInput, context: &StageContext) -> Result<Picture, StageError> {
+    Ok(match &input.content {
+        Content::One(look) => Picture::One(visual(look, &input.canvas, context).await?),
+        Content::Transition { from, to, kind } => {
+            let (from, to) =
+                tokio::try_join!(visual(from, &input.canvas, context), visual(to, &input.canvas, context))?;
+            Picture::Transition { from, to, kind: *kind }
+        }
+    })
+}
+
+async fn visual(look: &Look, canvas: &Canvas, context: &StageContext) -> Result<Visual, StageError> {
+    let Look { first_frame, visible_frames, .. } = *look;
+    let timing = Timing { total_frames: visible_frames, fps: f64::from(canvas.fps) };
+    let theme = Theme::named(&canvas.theme).map_err(media_failure)?;
+    let source: Box<dyn FrameSource> = match look.picture.clone() {
+        ShotPicture::Clip { source, info, start_ms, framing, speed } => {
+            let into_ms = f64::from(first_frame) * 1000.0 / f64::from(canvas.fps) * speed;
+            let framing = match framing {
+                ClipFraming::Crop(rect) => Framing::Crop(rect),
+                ClipFraming::Blur => Framing::Blur,
+                ClipFraming::Fit => Framing::Fit { background: theme.palette.ground },
+            };
+            let path = context.source_path(&source).await?;
+            return Ok(Visual::Clip { path, info, start_ms: start_ms + into_ms.round() as u64, framing, speed });
+        }
+        ShotPicture::Still { source, seed } => {
+            let path = context.source_path(&source).await?;
+            let size = canvas.size;
+            let limits = StillLimits { matte: theme.palette.ground, ..StillLimits::default() };
+            computing(move || Ok(Box::new(KenBurns::new(&load_still(&path, &limits)?, size, timing, seed)?))).await?
+        }
+        ShotPicture::Card { card, seed } => {
+            let (size, lang) = (canvas.size, canvas.lang.clone());
+            computing(move || {
+                let request = CardRequest { card: &card, theme, size, timing, seed, lang: &lang };
+                Ok(Box::new(CardSource::new(&request)?))
+            })
+            .await?
+        }
+    };
+    Ok(Visual::Drawn { source, first_frame })
+}
+
+async fn watermark(input: &SegmentInput, context: &StageContext) -> Result<Option<Watermark>, StageError> {
+    let Some(mark) = &input.canvas.watermark else { return Ok(None) };
+    let corner = match mark.corner {
+        request::Corner::TopLeft => segment::Corner::TopLeft,
+        request::Corner::TopRight => segment::Corner::TopRight,
+        request::Corner::BottomLeft => segment::Corner::BottomLeft,
+        request::Corner::BottomRight => segment::Corner::BottomRight,
+    };
+    let path = context.source_path(&mark.source).await?;
+    Ok(Some(Watermark { path, corner, opacity: mark.opacity, width_fraction: WATERMARK_WIDTH }))
+}

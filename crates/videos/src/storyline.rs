@@ -1,0 +1,274 @@
+//! The plan of a video: what is said, shown and captioned when, before anything is encoded.
+
+use media::{
+    Size,
+    assemble::Chapter,
+    captions::{Cue, Mode},
+    encoder::{self, EncoderSettings, RateControl},
+    segment::{Denoise, Enhance, Upscale},
+};
+use pipeline::{FanOut, Run};
+
+use crate::{
+    VideosError,
+    narration::{self, Narration},
+    outputs::SceneFacts,
+    production::Purpose,
+    request::{self, CaptionMode, Transition, VideoRequest},
+    scenes::{Scene, Shot as Wish},
+    service::Studio,
+    shots::{Casting, Materials, Shot, ShotPicture},
+    stages::{
+        captions::{CaptionStyle, Captions, CaptionsInput},
+        segment::{CaptionWindow, Look},
+    },
+    timeline::{self, Grid, Piece, SceneSpeech, ShotSpan, TimedScene},
+};
+
+/// Frames a second of a draft.
+const DRAFT_FPS: u32 = 15;
+
+/// The frame a purpose asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Format {
+    pub size: Size,
+    pub grid: Grid,
+    pub transition_frames: u32,
+    pub encoding: EncoderSettings,
+    pub enhance: Enhance,
+}
+
+impl Format {
+    fn of(request: &VideoRequest, purpose: Purpose) -> Self {
+        let request::Encoding { quality, codec, hardware, two_pass, denoise, upscale } = request.encoding;
+        if purpose == Purpose::Draft {
+            let encoding = EncoderSettings {
+                codec: encoder::Codec::H264,
+                quality: encoder::Quality::Draft,
+                hardware: encoder::Hardware::Off,
+                rate: RateControl::Constant,
+            };
+            return Self {
+                size: request.picture.aspect.draft_size(),
+                grid: Grid { fps: DRAFT_FPS },
+                transition_frames: 0,
+                encoding,
+                enhance: Enhance::default(),
+            };
+        }
+        let base = request.picture.aspect.size();
+        let times = upscale.unwrap_or(1);
+        let grid = Grid { fps: request.picture.fps };
+        let transition_frames = match request.picture.transition {
+            Transition::None => 0,
+            _ => grid.frames_covering(request.picture.transition_ms),
+        };
+        Self {
+            size: Size::new(base.width * times, base.height * times),
+            grid,
+            transition_frames,
+            encoding: EncoderSettings {
+                codec,
+                quality,
+                hardware,
+                rate: if two_pass { RateControl::TwoPass { kilobits: None } } else { RateControl::Constant },
+            },
+            enhance: Enhance {
+                denoise: if denoise { Denoise::Light } else { Denoise::Off },
+                deblock: denoise,
+                upscale: if times > 1 { Upscale::Lanczos } else { Upscale::Bicubic },
+            },
+        }
+    }
+}
+
+/// Everything known before the first frame is encoded.
+#[derive(Debug)]
+pub(crate) struct Storyline {
+    pub narration: Narration,
+    pub materials: Materials,
+    pub format: Format,
+    pub timed: Vec<TimedScene>,
+    /// Captions of each scene, timed from its beginning.
+    pub cues: Vec<Vec<Cue>>,
+    pub style: CaptionStyle,
+    pub shots: Vec<Vec<Shot>>,
+    pub spans: Vec<ShotSpan>,
+}
+
+impl Storyline {
+    pub(crate) fn total_frames(&self) -> u32 {
+        total_frames(&self.timed)
+    }
+
+    /// When each piece of the video begins.
+    pub(crate) fn piece_starts_ms(&self) -> Vec<u64> {
+        let mut first = 0;
+        let pieces = timeline::pieces(&self.spans);
+        let starts = pieces.into_iter().map(|piece| {
+            let start_ms = self.format.grid.ms(first);
+            first += match piece {
+                Piece::Body(index) => self.spans[index].body().1,
+                Piece::Transition(index) => self.spans[index].transition_out,
+            };
+            start_ms
+        });
+        starts.collect()
+    }
+
+    /// A shot's picture for the stretch that begins `first_frame` frames after it is first seen.
+    pub(crate) fn look(&self, span: &ShotSpan, first_frame: u32) -> Look {
+        let picture = self.shots[span.scene][span.shot].picture.clone();
+        Look { picture, first_frame, visible_frames: span.visible_frames() }
+    }
+
+    /// The captions of `frames` frames from `first` on, counted from the beginning of `scene`; a stretch may reach into
+    /// the next scene. Nothing when none is shown.
+    pub(crate) fn captions(&self, scene: usize, first: u32, frames: u32, mode: Mode) -> Option<CaptionWindow> {
+        let grid = self.format.grid;
+        let (start_ms, end_ms) = (grid.ms(first), grid.ms(first + frames));
+        let next = self.cues.get(scene + 1).into_iter().flatten();
+        let scene_ms = grid.ms(self.timed[scene].frames);
+        let cues = self.cues[scene].iter().cloned().chain(next.map(|cue| later(cue, scene_ms)));
+        let cues: Vec<Cue> = cues.filter(|cue| cue.start_ms < end_ms && cue.end_ms > start_ms).collect();
+        (!cues.is_empty()).then(|| CaptionWindow { cues, start_ms, end_ms, style: self.style.clone(), mode })
+    }
+
+    /// All captions, timed from the beginning of the video.
+    pub(crate) fn absolute_cues(&self) -> Vec<Cue> {
+        let grid = self.format.grid;
+        let scenes = self.timed.iter().zip(&self.cues);
+        scenes.flat_map(|(timed, cues)| cues.iter().map(move |cue| later(cue, grid.ms(timed.first_frame)))).collect()
+    }
+
+    /// The sections of the script; the first begins with the video.
+    pub(crate) fn chapters(&self) -> Vec<Chapter> {
+        let mut chapters = Vec::new();
+        for (scene, timed) in self.narration.scenes.iter().zip(&self.timed) {
+            let title = match &scene.shot {
+                Wish::Section { heading, .. } => heading,
+                Wish::Title { title, .. } if chapters.is_empty() => title,
+                _ => continue,
+            };
+            let start_ms = if chapters.is_empty() { 0 } else { self.format.grid.ms(timed.first_frame) };
+            chapters.push(Chapter { start_ms, title: title.clone() });
+        }
+        chapters
+    }
+
+    /// What is said and seen when.
+    pub(crate) fn scene_facts(&self) -> Vec<SceneFacts> {
+        let grid = self.format.grid;
+        let scenes = self.narration.scenes.iter().zip(&self.timed).zip(&self.shots);
+        let facts = scenes.map(|((scene, timed), shots)| SceneFacts {
+            start_ms: grid.ms(timed.first_frame),
+            end_ms: grid.ms(timed.first_frame + timed.frames),
+            text: scene.sentences.join(" "),
+            shows: shots.iter().map(|shot| shown(&shot.picture)).collect(),
+        });
+        facts.collect()
+    }
+}
+
+fn shown(picture: &ShotPicture) -> String {
+    match picture {
+        ShotPicture::Clip { source, .. } | ShotPicture::Still { source, .. } => source.path().display().to_string(),
+        ShotPicture::Card { .. } => "card".to_owned(),
+    }
+}
+
+fn later(cue: &Cue, by_ms: u64) -> Cue {
+    let mut cue = cue.clone();
+    cue.start_ms += by_ms;
+    cue.end_ms += by_ms;
+    for word in cue.lines.iter_mut().flat_map(|line| &mut line.words) {
+        word.start_ms += by_ms;
+        word.end_ms += by_ms;
+    }
+    cue
+}
+
+/// Plans a video: speaks it, looks at the footage, and lays everything on the grid.
+pub(crate) async fn tell(
+    studio: &Studio,
+    request: &VideoRequest,
+    purpose: Purpose,
+    run: &Run,
+) -> Result<Storyline, VideosError> {
+    let format = Format::of(request, purpose);
+    media::cards::Theme::named(&request.picture.theme)?;
+    let style = CaptionStyle::read(&request.captions.style).await?;
+    let mut narration = narration::narrate(studio, request, run).await?;
+    add_intro_and_outro(&mut narration, request);
+    let materials = Materials::gather(&studio.ffmpeg, request, &narration.scenes, run).await?;
+    let holds: Vec<_> = narration.scenes.iter().map(|scene| hold_ms(scene, &materials, request)).collect();
+    let timed = time(&narration, request, format.grid, &holds);
+    let captions = timed.iter().map(|scene| CaptionsInput {
+        sentences: scene.sentences.clone(),
+        style: style.clone(),
+        size: format.size,
+        scene_ms: format.grid.ms(scene.frames),
+    });
+    let captions: Vec<_> = captions.collect();
+    let cues = run.make_all(&Captions, &captions, FanOut::new(1)).await?;
+    let transitions = timeline::transitions(&timed, format.transition_frames);
+    let casting = Casting {
+        request,
+        narration: &narration,
+        materials: &materials,
+        timed: &timed,
+        transitions: &transitions,
+        grid: format.grid,
+        size: format.size,
+    };
+    let shots = casting.cast()?;
+    let lengths: Vec<Vec<u32>> = shots.iter().map(|shots| shots.iter().map(|shot| shot.frames).collect()).collect();
+    let spans = timeline::lay_shots(&lengths, &transitions);
+    let cues = cues.into_iter().map(|made| made.output).collect();
+    Ok(Storyline { narration, materials, format, timed, cues, style, shots, spans })
+}
+
+fn add_intro_and_outro(narration: &mut Narration, request: &VideoRequest) {
+    if let Some(intro) = &request.picture.intro {
+        narration.scenes.insert(0, Scene::silent(Wish::Media { path: intro.clone() }));
+        narration.spoken.insert(0, Vec::new());
+    }
+    if let Some(outro) = &request.picture.outro {
+        narration.scenes.push(Scene::silent(Wish::Media { path: outro.clone() }));
+        narration.spoken.push(Vec::new());
+    }
+}
+
+/// How long a silent scene stays: as long as its clip, less what its transitions take.
+fn hold_ms(scene: &Scene, materials: &Materials, request: &VideoRequest) -> Option<u64> {
+    let clip_ms = materials.duration_ms(scene.given()?)?;
+    Some(clip_ms.saturating_sub(request.picture.transition_ms.max(100)).max(500))
+}
+
+/// Lays the narration's scenes on the grid; `holds` says how long silent scenes stay.
+pub(crate) fn time(
+    narration: &Narration,
+    request: &VideoRequest,
+    grid: Grid,
+    holds: &[Option<u64>],
+) -> Vec<TimedScene> {
+    let speech = narration.scenes.iter().zip(&narration.spoken).enumerate().map(|(index, (scene, sentences))| {
+        let hold_ms = holds.get(index).copied().flatten();
+        SceneSpeech { section: scene.section, paragraph: scene.paragraph, sentences, hold_ms }
+    });
+    timeline::time_scenes(&speech.collect::<Vec<_>>(), request.voice.pauses, grid, &narration.script.lang)
+}
+
+/// Length of all scenes together.
+pub(crate) fn total_frames(timed: &[TimedScene]) -> u32 {
+    timed.last().map_or(0, |scene| scene.first_frame + scene.frames)
+}
+
+/// How captions are burnt into the picture; `None` where they are not.
+pub(crate) fn caption_mode(request: &VideoRequest) -> Option<Mode> {
+    match request.captions.mode {
+        CaptionMode::None => None,
+        CaptionMode::Line => Some(Mode::Line),
+        CaptionMode::Word => Some(Mode::Word),
+    }
+}
