@@ -1,0 +1,135 @@
+//! `pressroom doctor`.
+
+use std::process::ExitCode;
+
+use kernel::ErrorKind;
+use media::fonts;
+use platform::resources;
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        Global,
+        console::{Console, print, print_json},
+    },
+    wiring,
+};
+
+/// Filters that a video cannot do without.
+const FILTERS: [&str; 6] = ["ass", "xfade", "scale", "crop", "fps", "ebur128"];
+/// Encoders a video of the usual kind cannot do without.
+const ENCODERS: [&str; 2] = ["libx264", "aac"];
+/// Encoders for those who ask for other codecs.
+const OTHER_ENCODERS: [&str; 4] = ["libx265", "libsvtav1", "libvpx-vp9", "libopus"];
+/// Families that captions and cards are set in, by script.
+const FAMILIES: [&str; 3] = ["Noto Sans", "Noto Serif", "Noto Sans CJK SC"];
+/// Less room than this is soon used up.
+const LITTLE_DISK_BYTES: u64 = 2_000_000_000;
+
+/// What was looked at and found.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: String,
+    state: State,
+    detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Good,
+    /// Something works less well than it could.
+    Note,
+    /// Something will fail.
+    Fault,
+}
+
+impl Finding {
+    fn new(what: impl Into<String>, state: State, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), state, detail: detail.into() }
+    }
+
+    fn of<T, E: std::fmt::Display>(what: &str, result: Result<T, E>, good: impl FnOnce(T) -> String) -> Self {
+        match result {
+            Ok(value) => Self::new(what, State::Good, good(value)),
+            Err(error) => Self::new(what, State::Fault, error.to_string()),
+        }
+    }
+}
+
+pub(crate) async fn run(global: &Global, console: &Console) -> anyhow::Result<ExitCode> {
+    let settings = wiring::settings(global.data.as_deref())?;
+    let mut findings = Vec::new();
+    findings.extend(data_folder(&settings.data));
+    findings.extend(ffmpeg(&settings).await);
+    for engine in wiring::speech_engines(&settings) {
+        let voices = engine.voices().await;
+        findings
+            .push(Finding::of(&format!("voices of {}", engine.name()), voices, |voices| format!("{}", voices.len())));
+    }
+    findings.extend(families());
+    let (memory, processors) = (resources::memory_limit_bytes() >> 20, resources::cpu_count());
+    findings.push(Finding::new("machine", State::Good, format!("{processors} processors, {memory} MiB of memory")));
+    show(&findings, console)?;
+    let failed = findings.iter().any(|finding| finding.state == State::Fault);
+    Ok(if failed { super::exit::of_kind(ErrorKind::Missing) } else { ExitCode::SUCCESS })
+}
+
+fn data_folder(data: &std::path::Path) -> Vec<Finding> {
+    let made = std::fs::create_dir_all(data).and_then(|()| resources::free_disk_bytes(data));
+    let free = match made {
+        Ok(free) => free,
+        Err(error) => {
+            let detail = format!("{}: {error}; choose another folder with --data", data.display());
+            return vec![Finding::new("data folder", State::Fault, detail)];
+        }
+    };
+    let state = if free < LITTLE_DISK_BYTES { State::Note } else { State::Good };
+    vec![Finding::new("data folder", state, format!("{}, {} MB free", data.display(), free / 1_000_000))]
+}
+
+async fn ffmpeg(settings: &platform::config::Settings) -> Vec<Finding> {
+    let ffmpeg = match wiring::ffmpeg(settings).await {
+        Ok(ffmpeg) => ffmpeg,
+        Err(error) => return vec![Finding::new("FFmpeg", State::Fault, error.to_string())],
+    };
+    let mut findings =
+        vec![Finding::new("FFmpeg", State::Good, format!("{} at {}", ffmpeg.version(), ffmpeg.path().display()))];
+    let filters = FILTERS.iter().map(|name| (name, ffmpeg.require_filter(name)));
+    let encoders = ENCODERS.iter().map(|name| (name, ffmpeg.require_encoder(name)));
+    for (name, result) in filters.chain(encoders) {
+        if let Err(error) = result {
+            findings.push(Finding::new(format!("FFmpeg's {name}"), State::Fault, error.to_string()));
+        }
+    }
+    let missing: Vec<&str> = OTHER_ENCODERS.into_iter().filter(|name| !ffmpeg.has_encoder(name)).collect();
+    if !missing.is_empty() {
+        findings.push(Finding::new("other encoders", State::Note, format!("not there: {}", missing.join(", "))));
+    }
+    findings
+}
+
+fn families() -> Vec<Finding> {
+    let find = |family: &str| match fonts::family_exists(family) {
+        Ok(true) => Finding::new(format!("font {family}"), State::Good, "installed"),
+        Ok(false) => Finding::new(format!("font {family}"), State::Note, "not installed; `make setup` installs it"),
+        Err(error) => Finding::new(format!("font {family}"), State::Fault, error.to_string()),
+    };
+    FAMILIES.into_iter().map(find).collect()
+}
+
+fn show(findings: &[Finding], console: &Console) -> anyhow::Result<()> {
+    if console.is_json() {
+        return findings.iter().try_for_each(print_json);
+    }
+    let width = findings.iter().map(|finding| finding.what.chars().count()).max().unwrap_or(0);
+    for finding in findings {
+        let mark = match finding.state {
+            State::Good => "✓",
+            State::Note => "•",
+            State::Fault => "✗",
+        };
+        print(&format!("{mark} {:<width$}  {}\n", finding.what, finding.detail))?;
+    }
+    Ok(())
+}
