@@ -61,9 +61,12 @@ fn prose_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The targets of `[text](target)` and `![text](target "title")` in a line.
+/// The targets of `[text](target)` and `![text](target "title")` in a line; what stands between backticks is no link.
 fn list_link_targets(line: &str) -> impl Iterator<Item = &str> {
     line.match_indices("](").filter_map(|(index, opening)| {
+        if line[..index].matches('`').count() % 2 == 1 {
+            return None;
+        }
         let rest = &line[index + opening.len()..];
         let (target, _) = rest.split_once(')')?;
         target.split_whitespace().next()
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_link_to_nothing_is_a_fault() {
-        let guide = "[a](../README.md) [b](gone.md)\n![p](images/p.jpg \"A picture\")\n[c](../../outside.md)\n```\n[d](code.md)\n```\n";
+        let guide = "[a](../README.md) [b](gone.md)\n![p](images/p.jpg \"A picture\")\n[c](../../outside.md)\n```\n[d](code.md)\n```\n`[e](a.md)`\n";
         let repository = Repository::of_texts(&[
             ("README.md", "[guide](docs/guide.md#part) [docs](docs/) [web](https://example.org) [here](#here)"),
             ("docs/guide.md", guide),
