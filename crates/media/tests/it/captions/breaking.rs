@@ -1,3 +1,5 @@
+//! Cues from sentences: where lines break, and when they are shown.
+
 use media::{
     Size,
     captions::{Cue, Rules, Style, break_into_cues},
