@@ -241,14 +241,14 @@ mod tests {
                 .collect();
             time_scenes(&scenes, pauses, grid, &lang)
         };
-        let (short, long) = (time(1000), time(2345));
+        let (brief, extended) = (time(1000), time(2345));
         for scene in 1..3 {
-            assert_eq!(short[scene].sentences, long[scene].sentences);
-            assert_eq!(short[scene].frames, long[scene].frames);
-            assert!(short[scene].first_frame < long[scene].first_frame);
+            assert_eq!(brief[scene].sentences, extended[scene].sentences);
+            assert_eq!(brief[scene].frames, extended[scene].frames);
+            assert!(brief[scene].first_frame < extended[scene].first_frame);
         }
-        assert_eq!(short[1].sentences[1].start_ms, 1500 + 200);
-        assert_eq!(short[1].sentences[1].words[0].start_ms, 1500 + 200 + 10);
+        assert_eq!(brief[1].sentences[1].start_ms, 1500 + 200);
+        assert_eq!(brief[1].sentences[1].words[0].start_ms, 1500 + 200 + 10);
     }
 
     #[test]

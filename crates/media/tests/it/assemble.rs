@@ -197,7 +197,7 @@ async fn thumbnails_show_the_moments_asked_for() {
     let pictures = thumbnails(&bench.ffmpeg, &source, &[0, 500, 1000, 1400, 1600], 64, Precision::Exact).await.unwrap();
     assert!(pictures.iter().all(|picture| picture.dimensions() == (64, 48)));
     let seen: Vec<u8> = pictures.iter().map(|picture| picture.get_pixel(30, 20).0[0]).collect();
-    let expected = [0, 15, 30, 42, 48].map(|frame: i32| (4 * frame) as f64 * 255.0 / 219.0);
+    let expected = [0, 15, 30, 42, 48].map(|frame: u8| f64::from(4 * frame) * 255.0 / 219.0);
     let near = seen.iter().zip(expected).all(|(seen, expected)| (f64::from(*seen) - expected).abs() < 8.0);
     assert!(near && seen.len() == 5, "{seen:?} instead of {expected:?}");
 }

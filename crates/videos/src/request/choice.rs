@@ -72,12 +72,12 @@ mod tests {
 
     #[test]
     fn case_and_separator_do_not_matter() {
-        assert_eq!("Top_Left".parse(), Ok(Corner::TopLeft));
+        assert_eq!(Corner::from_name("Top_Left"), Ok(Corner::TopLeft));
     }
 
     #[test]
     fn an_unknown_name_is_answered_with_what_exists() {
-        let error = "2:3".parse::<Aspect>().unwrap_err().to_string();
+        let error = Aspect::from_name("2:3").unwrap_err().to_string();
         assert_eq!(error, "no aspect ratio is called `2:3`; choose one of 9:16, 16:9, 1:1, 4:5");
     }
 }
