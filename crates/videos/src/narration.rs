@@ -14,7 +14,7 @@ use crate::{
     service::Studio,
     source::web,
     stages::voice::{SpokenSentence, Voice, VoiceInput},
-    summary,
+    storyline, summary,
     timeline::{self, Grid, SceneSpeech},
 };
 
@@ -113,7 +113,7 @@ impl Speaker<'_> {
                 section: scene.section,
                 paragraph: scene.paragraph,
                 sentences,
-                hold_ms: None,
+                least_ms: storyline::card_ms(scene),
             });
             let timed = timeline::time_scenes(&speech.collect::<Vec<_>>(), pauses, SHORTENING_GRID, &self.lang);
             let total_ms = timed.last().map_or(0, |scene| SHORTENING_GRID.ms(scene.first_frame + scene.frames));

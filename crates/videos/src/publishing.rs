@@ -33,7 +33,7 @@ pub(crate) fn description(script: &Script) -> String {
     description
 }
 
-/// What most scenes are about, as hashtags.
+/// What most scenes are about, as hashtags without their sign.
 pub(crate) fn hashtags(scenes: &[Scene]) -> Vec<String> {
     let mut weights: BTreeMap<String, f64> = BTreeMap::new();
     for scene in scenes {
@@ -47,7 +47,7 @@ pub(crate) fn hashtags(scenes: &[Scene]) -> Vec<String> {
     }
     let mut tags: Vec<(String, f64)> = weights.into_iter().collect();
     tags.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    tags.into_iter().take(MOST_HASHTAGS).map(|(tag, _)| format!("#{tag}")).collect()
+    tags.into_iter().take(MOST_HASHTAGS).map(|(tag, _)| tag).collect()
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
         };
         let scenes = [scene(&["harbour", "boat", "sea"]), scene(&["boat", "wind"]), scene(&["boat", "12"])];
         let tags = hashtags(&scenes);
-        assert_eq!(tags[0], "#boat");
-        assert!(!tags.contains(&"#sea".to_owned()) && !tags.contains(&"#12".to_owned()), "{tags:?}");
+        assert_eq!(tags[0], "boat");
+        assert!(!tags.contains(&"sea".to_owned()) && !tags.contains(&"12".to_owned()), "{tags:?}");
     }
 }

@@ -25,8 +25,8 @@ use crate::{
 
 /// A crop that leaves less of a clip than this shows the whole of it over a blurred copy instead.
 const LEAST_KEPT: f64 = 0.3;
-/// A card of more characters is read slower than it is heard.
-const LONGEST_PHRASE: usize = 90;
+/// A card of more characters repeats what the captions say anyway.
+const LONGEST_PHRASE: usize = 48;
 /// Clips looked at at once; each look holds a decoder.
 const LOOKS_AT_ONCE: usize = 2;
 

@@ -33,9 +33,10 @@ pub(crate) async fn hand_out(
     let scenes = &production.facts.scenes;
     let step = scenes.len().div_ceil(MOST_SCENES).max(1);
     let shown: Vec<(usize, &SceneFacts)> = scenes.iter().enumerate().step_by(step).collect();
-    let middles: Vec<u64> = shown.iter().map(|(_, scene)| u64::midpoint(scene.start_ms, scene.end_ms)).collect();
+    // By then a card has arrived.
+    let times: Vec<u64> = shown.iter().map(|(_, scene)| (scene.start_ms + 2 * scene.end_ms) / 3).collect();
     let draft = run.path(&production.video);
-    let pictures = thumbnails(&studio.ffmpeg, &draft, &middles, THUMBNAIL_SIDE, Precision::Exact).await?;
+    let pictures = thumbnails(&studio.ffmpeg, &draft, &times, THUMBNAIL_SIDE, Precision::Exact).await?;
     let thumbs = pictures.into_iter().zip(&shown).map(|(picture, (index, scene))| Thumb {
         picture,
         heading: format!("{} · {}", index + 1, clock(scene.start_ms)),

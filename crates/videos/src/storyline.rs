@@ -25,6 +25,9 @@ use crate::{
     timeline::{self, Grid, Piece, SceneSpeech, ShotSpan, TimedScene},
 };
 
+/// How long a card stays at least: one with few words, and others.
+const SHORT_CARD_MS: u64 = 2200;
+const CARD_MS: u64 = 3000;
 /// Frames a second of a draft.
 const DRAFT_FPS: u32 = 15;
 
@@ -201,8 +204,8 @@ pub(crate) async fn tell(
     let mut narration = narration::narrate(studio, request, run).await?;
     add_intro_and_outro(&mut narration, request);
     let materials = Materials::gather(&studio.ffmpeg, request, &narration.scenes, run).await?;
-    let holds: Vec<_> = narration.scenes.iter().map(|scene| hold_ms(scene, &materials, request)).collect();
-    let timed = time(&narration, request, format.grid, &holds);
+    let least: Vec<_> = narration.scenes.iter().map(|scene| least_ms(scene, &materials, request)).collect();
+    let timed = time(&narration, request, format.grid, &least);
     let captions = timed.iter().map(|scene| CaptionsInput {
         sentences: scene.sentences.clone(),
         style: style.clone(),
@@ -239,22 +242,30 @@ fn add_intro_and_outro(narration: &mut Narration, request: &VideoRequest) {
     }
 }
 
-/// How long a silent scene stays: as long as its clip, less what its transitions take.
-fn hold_ms(scene: &Scene, materials: &Materials, request: &VideoRequest) -> Option<u64> {
-    let clip_ms = materials.duration_ms(scene.given()?)?;
-    Some(clip_ms.saturating_sub(request.picture.transition_ms.max(100)).max(500))
+/// How long a scene stays at least: a silent clip as long as it lasts, less what its transitions take; a card until it
+/// has arrived and can be read.
+fn least_ms(scene: &Scene, materials: &Materials, request: &VideoRequest) -> u64 {
+    let clip_ms = scene.given().filter(|_| scene.sentences.is_empty()).and_then(|path| materials.duration_ms(path));
+    match clip_ms {
+        Some(clip_ms) => clip_ms.saturating_sub(request.picture.transition_ms.max(100)).max(500),
+        None => card_ms(scene),
+    }
 }
 
-/// Lays the narration's scenes on the grid; `holds` says how long silent scenes stay.
-pub(crate) fn time(
-    narration: &Narration,
-    request: &VideoRequest,
-    grid: Grid,
-    holds: &[Option<u64>],
-) -> Vec<TimedScene> {
+/// How long a card must be seen; nothing for scenes that show footage.
+pub(crate) fn card_ms(scene: &Scene) -> u64 {
+    match &scene.shot {
+        Wish::Open | Wish::Media { .. } if !scene.sentences.is_empty() => 0,
+        Wish::Title { .. } | Wish::Section { .. } => SHORT_CARD_MS,
+        _ => CARD_MS,
+    }
+}
+
+/// Lays the narration's scenes on the grid; `least` says how long each stays at least.
+pub(crate) fn time(narration: &Narration, request: &VideoRequest, grid: Grid, least: &[u64]) -> Vec<TimedScene> {
     let speech = narration.scenes.iter().zip(&narration.spoken).enumerate().map(|(index, (scene, sentences))| {
-        let hold_ms = holds.get(index).copied().flatten();
-        SceneSpeech { section: scene.section, paragraph: scene.paragraph, sentences, hold_ms }
+        let least_ms = least.get(index).copied().unwrap_or(0);
+        SceneSpeech { section: scene.section, paragraph: scene.paragraph, sentences, least_ms }
     });
     timeline::time_scenes(&speech.collect::<Vec<_>>(), request.voice.pauses, grid, &narration.script.lang)
 }

@@ -13,8 +13,6 @@ use crate::{request::Pauses, stages::voice::SpokenSentence};
 const LEAD_IN_MS: u64 = 300;
 /// What stays after the last word, while music and picture fade.
 const LEAD_OUT_MS: u64 = 1500;
-/// How long a scene without speech stays.
-const SILENT_SCENE_MS: u64 = 3000;
 
 /// Where a scene stands in its text, and what is said in it.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +20,8 @@ pub(crate) struct SceneSpeech<'a> {
     pub section: usize,
     pub paragraph: usize,
     pub sentences: &'a [SpokenSentence],
-    /// How long it stays when nothing is said.
-    pub hold_ms: Option<u64>,
+    /// How long it stays at least: a card must have arrived and been read, a silent clip is played.
+    pub least_ms: u64,
 }
 
 /// A scene with the time of its speech.
@@ -57,8 +55,8 @@ pub(crate) fn time_scenes(scenes: &[SceneSpeech<'_>], pauses: Pauses, grid: Grid
             sentences.push(place(spoken, at_ms, lang));
             at_ms += spoken.duration_ms;
         }
-        let duration_ms =
-            if sentences.is_empty() { scene.hold_ms.unwrap_or(SILENT_SCENE_MS) } else { at_ms + pause_after };
+        let spoken_ms = if sentences.is_empty() { 0 } else { at_ms + pause_after };
+        let duration_ms = spoken_ms.max(scene.least_ms);
         let frames = grid.frames_covering(duration_ms).max(1);
         timed.push(TimedScene { first_frame, frames, sentences });
         first_frame += frames;
@@ -237,7 +235,7 @@ mod tests {
             let scenes: Vec<_> = sentences
                 .iter()
                 .enumerate()
-                .map(|(paragraph, sentences)| SceneSpeech { section: 0, paragraph, sentences, hold_ms: None })
+                .map(|(paragraph, sentences)| SceneSpeech { section: 0, paragraph, sentences, least_ms: 0 })
                 .collect();
             time_scenes(&scenes, pauses, grid, &lang)
         };

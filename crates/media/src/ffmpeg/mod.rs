@@ -158,7 +158,17 @@ impl Ffmpeg {
                 }
             })
             .await
+            .map_err(only_errors)
     }
+}
+
+/// Keeps of a failed run's words those about the failure, where there are any.
+fn only_errors(error: MediaError) -> MediaError {
+    let MediaError::Process { program, status, detail } = error else { return error };
+    let errors: Vec<&str> =
+        detail.lines().filter(|line| ["[error]", "[fatal]"].iter().any(|level| line.contains(level))).collect();
+    let detail = if errors.is_empty() { detail.clone() } else { errors.join("\n") };
+    MediaError::Process { program, status, detail }
 }
 
 /// The arguments that open a user's file and nothing else: never an address, a playlist, or a file it names.
@@ -213,6 +223,14 @@ pub fn escape(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_told_without_what_went_well() {
+        let detail = "[info] Input #0, mov\n[h264 @ 0x1] [error] broken frame\n[fatal] gave up\n".to_owned();
+        let failure = MediaError::Process { program: "ffmpeg".into(), status: "exit status 1".into(), detail };
+        let MediaError::Process { detail, .. } = only_errors(failure) else { unreachable!() };
+        assert_eq!(detail, "[h264 @ 0x1] [error] broken frame\n[fatal] gave up");
+    }
 
     #[test]
     fn file_names_cannot_be_options_or_addresses() {
