@@ -4,6 +4,7 @@ pub mod batch;
 mod error;
 pub mod library;
 mod narration;
+mod otio;
 pub mod outputs;
 pub mod production;
 mod publishing;

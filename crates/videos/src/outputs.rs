@@ -12,6 +12,7 @@ use media::{
 };
 use pipeline::{FileRef, Run, publish};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{VideosError, production::Narrated};
 
@@ -57,6 +58,8 @@ pub struct Production {
     pub cues: Vec<Cue>,
     pub caption_style: Style,
     pub caption_mode: Mode,
+    /// The timeline in OpenTimelineIO's form, in which `VIDEO_NAME` stands for the video's own name.
+    pub timeline: serde_json::Value,
     pub facts: VideoFacts,
 }
 
@@ -82,6 +85,7 @@ pub async fn hand_out(production: &Production, video: &Path, run: &Run) -> Resul
         ("vtt", captions::webvtt(cues, *caption_mode)),
         ("ass", captions::ass(cues, &setting)?),
         ("json", json(facts)?),
+        ("otio", json(&named(&production.timeline, video))?),
     ];
     let mut beside = Vec::new();
     for (extension, text) in texts {
@@ -102,10 +106,26 @@ pub async fn hand_out(production: &Production, video: &Path, run: &Run) -> Resul
     })
 }
 
-fn json(facts: &VideoFacts) -> Result<String, VideosError> {
+fn json(facts: &impl Serialize) -> Result<String, VideosError> {
     serde_json::to_string_pretty(facts)
         .map(|text| text + "\n")
         .map_err(|error| VideosError::Internal(error.to_string()))
+}
+
+/// What stands for the name of the video before it has one.
+pub(crate) const VIDEO_NAME: &str = "\u{0}video";
+
+/// A timeline in which the video has its name.
+fn named(timeline: &Value, video: &Path) -> Value {
+    let name = video.file_name().unwrap_or_default().to_string_lossy();
+    match timeline {
+        Value::String(text) if text == VIDEO_NAME => Value::String(name.into_owned()),
+        Value::Array(items) => items.iter().map(|item| named(item, video)).collect(),
+        Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(key, value)| (key.clone(), named(value, video))).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// Keeps a video that failed its check beside where it would have been: `NAME.failed.mp4`.

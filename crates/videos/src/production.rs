@@ -16,7 +16,8 @@ use pipeline::{FanOut, ProgressPlan, Run};
 use crate::{
     VideosError,
     narration::{self, Narration},
-    outputs::{Production, VideoFacts},
+    otio,
+    outputs::{Production, VIDEO_NAME, VideoFacts},
     publishing,
     request::{Transition, VideoRequest},
     score::Score,
@@ -38,6 +39,7 @@ pub fn plan() -> ProgressPlan {
         ("voice", 2.0),
         ("captions", 0.5),
         ("footage", 2.0),
+        ("subjects", 1.0),
         ("sound", 1.0),
         ("segments", 80.0),
         ("mix", 4.0),
@@ -111,6 +113,7 @@ pub async fn produce(
         cues: story.absolute_cues(),
         caption_style: story.style.parse()?,
         caption_mode: caption_mode(request).unwrap_or(Mode::Line),
+        timeline: otio::timeline(&story, VIDEO_NAME),
         facts: facts(request, &story, &encoder, checked.output.report),
     })
 }

@@ -19,7 +19,7 @@ use crate::{
     narration::Narration,
     request::{Framing, VideoRequest},
     scenes::{Scene, Shot as Wish},
-    stages::footage::{Footage, LookAt},
+    stages::footage::{Croppable, FindSubject, Footage, LookAt},
     timeline::{Grid, TimedScene},
 };
 
@@ -27,6 +27,8 @@ use crate::{
 const LEAST_KEPT: f64 = 0.3;
 /// A card of more characters repeats what the captions say anyway.
 const LONGEST_PHRASE: usize = 48;
+/// Where a crop lies before anyone has looked.
+const MIDDLE: (f32, f32) = (0.5, 0.5);
 /// Clips looked at at once; each look holds a decoder.
 const LOOKS_AT_ONCE: usize = 2;
 
@@ -137,8 +139,29 @@ pub(crate) struct Casting<'a> {
     pub size: Size,
 }
 
+/// Aims the crops of clips at their subjects; what fills the frame whole needs no aim, and no look.
+pub(crate) async fn aim(shots: &mut [Vec<Shot>], ratio: f64, ffmpeg: &Ffmpeg, run: &Run) -> Result<(), VideosError> {
+    let mut cropped: Vec<(Size, &SourceRef, u64, &mut ClipFraming)> = Vec::new();
+    for shot in shots.iter_mut().flatten() {
+        let ShotPicture::Clip { source, info, framing, .. } = &mut shot.picture else { continue };
+        if matches!(framing, ClipFraming::Crop(rect) if (rect.width, rect.height) != (info.size.width, info.size.height))
+        {
+            cropped.push((info.size, source, info.duration_ms, framing));
+        }
+    }
+    let input =
+        |clip: &(Size, &SourceRef, u64, &mut ClipFraming)| Croppable { source: clip.1.clone(), duration_ms: clip.2 };
+    let inputs: Vec<Croppable> = cropped.iter().map(input).collect();
+    let stage = FindSubject { ffmpeg: ffmpeg.clone() };
+    let subjects = run.make_all(&stage, &inputs, FanOut::new(LOOKS_AT_ONCE)).await?;
+    for ((size, _, _, framing), subject) in cropped.into_iter().zip(subjects) {
+        *framing = ClipFraming::Crop(crop_for(size, ratio, subject.output));
+    }
+    Ok(())
+}
+
 impl Casting<'_> {
-    /// The shots of every scene.
+    /// The shots of every scene, with crops around the middle.
     pub(crate) fn cast(&self) -> Result<Vec<Vec<Shot>>, VideosError> {
         let needs: Vec<SceneNeed> = (0..self.timed.len()).map(|scene| self.need(scene)).collect();
         let plan = library::Plan {
@@ -249,15 +272,15 @@ impl Casting<'_> {
         let source = source.clone();
         Ok(match footage {
             Footage::Still { .. } => ShotPicture::Still { source, seed: self.seed(scene) },
-            Footage::Clip { info, focus } => {
-                let framing = self.framing(info.size, *focus);
+            Footage::Clip { info } => {
+                let framing = self.framing(info.size);
                 ShotPicture::Clip { source, info: info.clone(), start_ms, speed, framing }
             }
         })
     }
 
-    fn framing(&self, clip: Size, focus: (f32, f32)) -> ClipFraming {
-        let crop = crop_for(clip, self.size.ratio(), focus);
+    fn framing(&self, clip: Size) -> ClipFraming {
+        let crop = crop_for(clip, self.size.ratio(), MIDDLE);
         let kept =
             f64::from(crop.width) * f64::from(crop.height) / (f64::from(clip.width) * f64::from(clip.height)).max(1.0);
         match self.request.picture.framing {

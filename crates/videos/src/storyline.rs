@@ -17,7 +17,7 @@ use crate::{
     request::{self, CaptionMode, Transition, VideoRequest},
     scenes::{Scene, Shot as Wish},
     service::Studio,
-    shots::{Casting, Materials, Shot, ShotPicture},
+    shots::{self, Casting, Materials, Shot, ShotPicture},
     stages::{
         captions::{CaptionStyle, Captions, CaptionsInput},
         segment::{CaptionWindow, Look},
@@ -224,7 +224,8 @@ pub(crate) async fn tell(
         grid: format.grid,
         size: format.size,
     };
-    let shots = casting.cast()?;
+    let mut shots = casting.cast()?;
+    shots::aim(&mut shots, format.size.ratio(), &studio.ffmpeg, run).await?;
     let lengths: Vec<Vec<u32>> = shots.iter().map(|shots| shots.iter().map(|shot| shot.frames).collect()).collect();
     let spans = timeline::lay_shots(&lengths, &transitions);
     let cues = cues.into_iter().map(|made| made.output).collect();

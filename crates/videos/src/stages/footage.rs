@@ -1,7 +1,7 @@
-//! What a file of the user's shows: its facts, and where its subject is.
+//! What a file of the user's is, and where the subject of a clip is.
 
 use media::{
-    Ffmpeg, MediaError, MediaInfo, Size, StillLimits, motion, still,
+    Ffmpeg, MediaInfo, Size, StillLimits, motion, still,
     thumbnails::{Precision, thumbnails},
 };
 use pipeline::{SourceRef, Stage, StageContext, StageError};
@@ -25,14 +25,8 @@ pub(crate) struct LookAt {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Footage {
-    Clip {
-        info: MediaInfo,
-        /// Where the eye goes, as fractions of width and height from the top left corner.
-        focus: (f32, f32),
-    },
-    Still {
-        size: Size,
-    },
+    Clip { info: MediaInfo },
+    Still { size: Size },
 }
 
 impl Footage {
@@ -45,7 +39,7 @@ impl Footage {
 
     pub(crate) fn size(&self) -> Size {
         match self {
-            Self::Clip { info, .. } => info.size,
+            Self::Clip { info } => info.size,
             Self::Still { size } => *size,
         }
     }
@@ -53,7 +47,7 @@ impl Footage {
     /// 0 for a still.
     pub(crate) fn duration_ms(&self) -> u64 {
         match self {
-            Self::Clip { info, .. } => info.duration_ms,
+            Self::Clip { info } => info.duration_ms,
             Self::Still { .. } => 0,
         }
     }
@@ -79,16 +73,45 @@ impl Stage for LookAt {
             return Ok(Footage::Still { size });
         }
         let ffmpeg = self.ffmpeg.cancelled_by(context.cancellation().clone());
-        look_at_clip(&ffmpeg, &path).await.map_err(media_failure)
+        let info = media::probe::probe(&ffmpeg, &path).await.map_err(media_failure)?;
+        Ok(Footage::Clip { info })
     }
 }
 
-async fn look_at_clip(ffmpeg: &Ffmpeg, path: &std::path::Path) -> Result<Footage, MediaError> {
-    let info = media::probe::probe(ffmpeg, path).await?;
-    let times: Vec<u64> = (0..LOOKS).map(|look| info.duration_ms * (2 * look + 1) / (2 * LOOKS)).collect();
-    let looks = thumbnails(ffmpeg, path, &times, THUMBNAIL_SIDE, Precision::KeyFrame).await?;
-    let count = looks.len().max(1) as f32;
-    let sum = looks.iter().map(motion::focus).fold((0.0, 0.0), |sum, place| (sum.0 + place.0, sum.1 + place.1));
-    let focus = if looks.is_empty() { (0.5, 0.5) } else { (sum.0 / count, sum.1 / count) };
-    Ok(Footage::Clip { info, focus })
+/// Finds the subject of clips that will be cropped.
+#[derive(Debug)]
+pub(crate) struct FindSubject {
+    pub ffmpeg: Ffmpeg,
+}
+
+/// A clip that will be cropped.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Croppable {
+    pub source: SourceRef,
+    pub duration_ms: u64,
+}
+
+impl Stage for FindSubject {
+    type Input = Croppable;
+    /// Where the eye goes, as fractions of width and height from the top left corner.
+    type Output = (f32, f32);
+
+    fn name(&self) -> &'static str {
+        "subjects"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    async fn run(&self, input: &Croppable, context: &StageContext) -> Result<(f32, f32), StageError> {
+        let path = context.source_path(&input.source).await?;
+        let ffmpeg = self.ffmpeg.cancelled_by(context.cancellation().clone());
+        let times: Vec<u64> = (0..LOOKS).map(|look| input.duration_ms * (2 * look + 1) / (2 * LOOKS)).collect();
+        let looks = thumbnails(&ffmpeg, &path, &times, THUMBNAIL_SIDE, Precision::KeyFrame).await;
+        let looks = looks.map_err(media_failure)?;
+        let count = looks.len().max(1) as f32;
+        let sum = looks.iter().map(motion::focus).fold((0.0, 0.0), |sum, place| (sum.0 + place.0, sum.1 + place.1));
+        Ok(if looks.is_empty() { (0.5, 0.5) } else { (sum.0 / count, sum.1 / count) })
+    }
 }
