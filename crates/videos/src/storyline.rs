@@ -5,7 +5,7 @@ use media::{
     assemble::Chapter,
     captions::{Cue, Mode},
     encoder::{self, EncoderSettings, RateControl},
-    segment::{Denoise, Enhance, Upscale},
+    segment::{Decoding, Denoise, Enhance, Upscale},
 };
 use pipeline::{FanOut, Run};
 
@@ -56,7 +56,7 @@ impl Format {
                 grid: Grid { fps: DRAFT_FPS },
                 transition_frames: 0,
                 encoding,
-                enhance: Enhance::default(),
+                enhance: Enhance { decoding: Decoding::Quick, ..Enhance::default() },
             };
         }
         let base = request.picture.aspect.size();
@@ -77,6 +77,7 @@ impl Format {
                 rate: if two_pass { RateControl::TwoPass { kilobits: None } } else { RateControl::Constant },
             },
             enhance: Enhance {
+                decoding: Decoding::Whole,
                 denoise: if denoise { Denoise::Light } else { Denoise::Off },
                 deblock: denoise,
                 upscale: if times > 1 { Upscale::Lanczos } else { Upscale::Bicubic },

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::feed::Content;
-use super::plan::{Enhance, Framing, Picture, TransitionKind, Visual};
+use super::plan::{Decoding, Enhance, Framing, Picture, TransitionKind, Visual};
 use super::visual::{Canvas, ClipChain};
 use super::watermark::Mark;
 use crate::captions::burn_filter;
@@ -78,6 +78,9 @@ impl Graph {
             match input {
                 Input::Clip { path, info, start_ms, .. } => {
                     let seconds = format!("{:.6}", seek_seconds(*start_ms, info.fps));
+                    if self.enhance.decoding == Decoding::Quick {
+                        ffmpeg::extend(&mut arguments, ["-skip_frame", "noref", "-skip_loop_filter", "all"]);
+                    }
                     ffmpeg::extend(&mut arguments, ["-threads", "1", "-ss", &seconds, "-an", "-sn", "-dn"]);
                     arguments.extend(ffmpeg::input(path));
                 }

@@ -12,7 +12,9 @@ use std::io::PipeWriter;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use plan::{Corner, Denoise, Enhance, Framing, Picture, SegmentPlan, TransitionKind, Upscale, Visual, Watermark};
+pub use plan::{
+    Corner, Decoding, Denoise, Enhance, Framing, Picture, SegmentPlan, TransitionKind, Upscale, Visual, Watermark,
+};
 
 use self::feed::Content;
 use self::graph::Graph;
