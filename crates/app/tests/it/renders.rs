@@ -51,7 +51,7 @@ fn a_script_becomes_a_video_with_its_files_beside_it() {
     desk.succeed(["video", "light.md", "--quality", "draft", "--captions", "word"]);
     assert_eq!(
         desk.list("light."),
-        ["light.ass", "light.jpg", "light.json", "light.md", "light.mp4", "light.srt", "light.vtt"]
+        ["light.ass", "light.jpg", "light.json", "light.md", "light.mp4", "light.otio", "light.srt", "light.vtt"]
     );
     let video = desk.path("light.mp4");
     assert_sound(&video, PORTRAIT);
