@@ -15,7 +15,10 @@ use std::path::PathBuf;
 
 use kernel::Lang;
 use media::Size;
-pub use media::encoder::{Codec, Hardware, Quality};
+pub use media::{
+    encoder::{Codec, Hardware, Quality},
+    segment::Corner,
+};
 use serde::{Deserialize, Serialize};
 
 pub use choice::{Choice, UnknownName};
@@ -167,15 +170,6 @@ pub struct Watermark {
     pub corner: Corner,
     /// 0 to 1.
     pub opacity: f32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Corner {
-    TopLeft,
-    TopRight,
-    BottomLeft,
-    BottomRight,
 }
 
 /// What is burnt into the picture.

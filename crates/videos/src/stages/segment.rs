@@ -8,17 +8,14 @@ use media::{
     check::{self, SegmentCheck},
     encoder::Encoder,
     motion::KenBurns,
-    segment::{self, Decoding, Enhance, Framing, Picture, SegmentPlan, TransitionKind, Visual, Watermark},
+    segment::{self, Corner, Decoding, Enhance, Framing, Picture, SegmentPlan, TransitionKind, Visual, Watermark},
     still::load_still,
 };
 use pipeline::{Advance, FileRef, SourceRef, Stage, StageContext, StageError};
 use serde::{Deserialize, Serialize};
 
 use super::{captions::CaptionStyle, computing, media_failure};
-use crate::{
-    request,
-    shots::{ClipFraming, ShotPicture},
-};
+use crate::shots::{ClipFraming, ShotPicture};
 
 /// Memory of an encoder, its filters and its decoders, for each pixel of the frame, measured at 1080 × 1920.
 const BYTES_PER_PIXEL: u64 = 110;
@@ -58,7 +55,7 @@ pub(crate) struct Canvas {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Mark {
     pub source: SourceRef,
-    pub corner: request::Corner,
+    pub corner: Corner,
     pub opacity: f32,
 }
 
@@ -218,12 +215,6 @@ async fn visual(look: &Look, canvas: &Canvas, context: &StageContext) -> Result<
 
 async fn watermark(input: &SegmentInput, context: &StageContext) -> Result<Option<Watermark>, StageError> {
     let Some(mark) = &input.canvas.watermark else { return Ok(None) };
-    let corner = match mark.corner {
-        request::Corner::TopLeft => segment::Corner::TopLeft,
-        request::Corner::TopRight => segment::Corner::TopRight,
-        request::Corner::BottomLeft => segment::Corner::BottomLeft,
-        request::Corner::BottomRight => segment::Corner::BottomRight,
-    };
     let path = context.source_path(&mark.source).await?;
-    Ok(Some(Watermark { path, corner, opacity: mark.opacity, width_fraction: WATERMARK_WIDTH }))
+    Ok(Some(Watermark { path, corner: mark.corner, opacity: mark.opacity, width_fraction: WATERMARK_WIDTH }))
 }
