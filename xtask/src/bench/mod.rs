@@ -36,6 +36,7 @@ const MEGABYTE: f64 = 1_000_000.0;
 /// Measures everything and writes the table.
 pub(crate) fn run(root: &Path, options: &BenchOptions) -> Result<()> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let machine = report::describe_machine();
     let bench = Bench::new(&root.join(target))?;
     let mut rows = Vec::new();
 
@@ -51,7 +52,7 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> Result<()> {
         rows.extend(bench.measure_ten_minutes(&whole)?);
     }
 
-    let text = report::write_page(&rows, &report::describe_machine(), &whole.facts, options.runs);
+    let text = report::write_page(&rows, &machine, &whole.facts, options.runs);
     std::fs::write(root.join("docs/benchmarks.md"), &text).context("docs/benchmarks.md could not be written")?;
     write!(std::io::stdout(), "{text}")?;
     Ok(())

@@ -110,7 +110,8 @@ pub(super) fn compare_lengths(minute: &Cost, ten_minutes: &Cost, times_as_long: 
     ]
 }
 
-/// Processor and FFmpeg, as far as they say what they are.
+/// Processor and FFmpeg, as far as they say what they are, and how busy the machine is: others' work lengthens wall time
+/// and, where cores share a cache, processor time.
 pub(super) fn describe_machine() -> String {
     let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = processors.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(": "));
@@ -118,10 +119,12 @@ pub(super) fn describe_machine() -> String {
     let ffmpeg =
         crate::process::read_output(crate::process::command("ffmpeg", std::path::Path::new(".")).arg("-version"));
     let version = ffmpeg.ok().and_then(|text| text.split_whitespace().nth(2).map(str::to_owned));
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
-        "{cores} cores of {}, FFmpeg {}",
+        "{cores} cores of {}, FFmpeg {}, at a load of {} before it began",
         model.map_or("an unnamed processor", |(_, name)| name),
-        version.as_deref().unwrap_or("of an unknown version")
+        version.as_deref().unwrap_or("of an unknown version"),
+        load.split_whitespace().next().unwrap_or("unknown height")
     )
 }
 
