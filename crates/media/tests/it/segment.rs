@@ -6,7 +6,7 @@ use media::encoder::{Codec, Encoder, EncoderSettings, Hardware, Quality, RateCon
 use media::motion::Rect;
 use media::probe::probe;
 use media::segment::{
-    self, Corner, Denoise, Enhance, Framing, Picture, SegmentPlan, TransitionKind, Upscale, Visual, Watermark,
+    self, Corner, Decoding, Denoise, Enhance, Framing, Picture, SegmentPlan, TransitionKind, Upscale, Visual, Watermark,
 };
 use media::{Frame, FrameRate, FrameSource, Size};
 
@@ -301,11 +301,14 @@ MarginR, MarginV, Effect, Text\nDialogue: 0,0:00:00.50,0:00:09.00,D,,0,0,0,,HHHH
 async fn every_mending_filter_and_codec_works() {
     let bench = Workbench::new().await;
     let source = bench.video("64x48", 1, "small.mp4").await;
-    let enhance = Enhance { denoise: Denoise::Strong, deblock: true, upscale: Upscale::Lanczos };
+    let enhance =
+        Enhance { denoise: Denoise::Strong, deblock: true, upscale: Upscale::Lanczos, decoding: Decoding::Whole };
     let light = Enhance { denoise: Denoise::Light, ..enhance };
+    let quick = Enhance { decoding: Decoding::Quick, ..Enhance::default() };
     let two_pass = RateControl::TwoPass { kilobits: Some(200) };
     let cases = [
         (Codec::H264, RateControl::Constant, enhance),
+        (Codec::H264, RateControl::Constant, quick),
         (Codec::H264, two_pass, light),
         (Codec::H265, RateControl::Constant, light),
         (Codec::H265, two_pass, light),
