@@ -27,10 +27,10 @@ use crate::{
         check::{Check, CheckInput},
         cover::{Backdrop, Cover, CoverInput},
         mix::MixedSound,
-        segment::{Canvas, Content, EncodedSegment, Mark, Segment, SegmentInput},
+        segment::{Canvas, Crossing, EncodedSegment, Mark, Segment, SegmentInput},
     },
     storyline::{Storyline, caption_mode, tell, time, total_frames},
-    timeline::{self, Grid, Piece},
+    timeline::{Grid, ShotSpan},
 };
 
 /// The stages and their usual shares of the time.
@@ -190,27 +190,23 @@ async fn encode_with(
         ffmpeg: studio.ffmpeg.fingerprint().to_owned(),
     };
     let mode = caption_mode(request);
-    let piece = |piece: Piece| {
-        let (frames, content, scene, first) = match piece {
-            Piece::Body(index) => {
-                let span = &story.spans[index];
-                let (first, frames) = span.body();
-                let in_scene = span.offset + span.transition_in / 2;
-                (frames, Content::One(story.look(span, first)), span.scene, in_scene)
-            }
-            Piece::Transition(index) => {
-                let (from, to) = (&story.spans[index], &story.spans[index + 1]);
-                let frames = from.transition_out;
-                let kind = transition_kind(request, index);
-                let before = story.look(from, from.visible_frames() - frames);
-                let content = Content::Transition { from: Box::new(before), to: Box::new(story.look(to, 0)), kind };
-                (frames, content, from.scene, from.offset + from.frames - frames / 2)
-            }
-        };
-        let captions = mode.and_then(|mode| story.captions(scene, first, frames, mode));
-        SegmentInput { canvas: canvas.clone(), frames, content, captions }
+    let piece = |(index, span): (usize, &ShotSpan)| {
+        let transition = (span.transition_out > 0).then(|| Crossing {
+            to: story.look(&story.spans[index + 1], 0),
+            kind: transition_kind(request, index),
+            frames: span.transition_out,
+        });
+        let (frames, first) = (span.piece_frames(), span.offset + span.transition_in / 2);
+        let captions = mode.and_then(|mode| story.captions(span.scene, first, frames, mode));
+        SegmentInput {
+            canvas: canvas.clone(),
+            frames,
+            look: story.look(span, span.transition_in),
+            transition,
+            captions,
+        }
     };
-    let inputs: Vec<_> = timeline::pieces(&story.spans).into_iter().map(piece).collect();
+    let inputs: Vec<_> = story.pieces().map(piece).collect();
     let stage = Segment { ffmpeg: studio.ffmpeg.clone() };
     let fan_out = FanOut::new(studio.jobs).longest_first(|input: &SegmentInput| f64::from(input.frames));
     let segments = run.make_all(&stage, &inputs, fan_out).await?;

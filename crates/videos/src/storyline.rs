@@ -22,7 +22,7 @@ use crate::{
         captions::{CaptionStyle, Captions, CaptionsInput},
         segment::{CaptionWindow, Look},
     },
-    timeline::{self, Grid, Piece, SceneSpeech, ShotSpan, TimedScene},
+    timeline::{self, Grid, SceneSpeech, ShotSpan, TimedScene},
 };
 
 /// How long a card stays at least: one with few words, and others.
@@ -105,16 +105,18 @@ impl Storyline {
         total_frames(&self.timed)
     }
 
+    /// The shots that are encoded, with their places among all: each from the end of the transition before it to the end of
+    /// the one after it. A shot that the transition before it covers whole is encoded with that.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (usize, &ShotSpan)> {
+        self.spans.iter().enumerate().filter(|(_, span)| span.piece_frames() > 0)
+    }
+
     /// When each piece of the video begins.
     pub(crate) fn piece_starts_ms(&self) -> Vec<u64> {
         let mut first = 0;
-        let pieces = timeline::pieces(&self.spans);
-        let starts = pieces.into_iter().map(|piece| {
+        let starts = self.pieces().map(|(_, span)| {
             let start_ms = self.format.grid.ms(first);
-            first += match piece {
-                Piece::Body(index) => self.spans[index].body().1,
-                Piece::Transition(index) => self.spans[index].transition_out,
-            };
+            first += span.piece_frames();
             start_ms
         });
         starts.collect()
@@ -123,7 +125,9 @@ impl Storyline {
     /// A shot's picture for the stretch that begins `first_frame` frames after it is first seen.
     pub(crate) fn look(&self, span: &ShotSpan, first_frame: u32) -> Look {
         let picture = self.shots[span.scene][span.shot].picture.clone();
-        Look { picture, first_frame, visible_frames: span.visible_frames() }
+        // A clip moves by itself, and is the same whether it is seen for long or not.
+        let drawn = !matches!(picture, ShotPicture::Clip { .. });
+        Look { picture, first_frame, visible_frames: drawn.then(|| span.visible_frames()) }
     }
 
     /// The captions of `frames` frames from `first` on, counted from the beginning of `scene`; a stretch may reach into

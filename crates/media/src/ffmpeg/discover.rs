@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Build, DECODERS, Ffmpeg, Installation};
+use super::{Build, DECODERS, Ffmpeg, Installation, PATIENCE};
 use crate::MediaError;
 use crate::process::Command;
 
@@ -30,7 +30,7 @@ pub(super) async fn discover(
     };
     let installation =
         Installation { ffmpeg, ffprobe, build, cache: cache.to_owned(), decoders: Semaphore::new(DECODERS as usize) };
-    Ok(Ffmpeg { installation: Arc::new(installation), cancel: CancellationToken::new() })
+    Ok(Ffmpeg { installation: Arc::new(installation), cancel: CancellationToken::new(), patience: PATIENCE })
 }
 
 /// How to get a whole FFmpeg on this system.

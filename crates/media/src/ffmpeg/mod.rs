@@ -21,6 +21,8 @@ pub use progress::Progress;
 
 /// Decoders open at a time over all calls; each holds its reference frames, about 80 MB for a vertical HD clip.
 const DECODERS: u32 = 4;
+/// How long a run may get no further. One frame of the slowest filter at the largest size takes seconds.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The demuxers a user's file may be opened with. Those that open further files or addresses on their own (playlists, DASH,
 /// `concat`, SDP, image sequences, scripts) are not among them, so a file cannot reach beyond itself whatever its name is.
@@ -32,6 +34,7 @@ pub const CONTAINERS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,m
 pub struct Ffmpeg {
     installation: Arc<Installation>,
     cancel: CancellationToken,
+    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -65,7 +68,13 @@ impl Ffmpeg {
     /// The same FFmpeg, whose children end when `token` is cancelled.
     #[must_use]
     pub fn cancelled_by(&self, token: CancellationToken) -> Self {
-        Self { installation: Arc::clone(&self.installation), cancel: token }
+        Self { cancel: token, ..self.clone() }
+    }
+
+    /// The same FFmpeg, whose runs end when they get no further for as long as `patience`, which is two minutes otherwise.
+    #[must_use]
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
     }
 
     /// As FFmpeg prints it: `5.1.9-0+deb12u1`.
@@ -144,21 +153,28 @@ impl Ffmpeg {
     }
 
     /// Runs `ffmpeg`, handing on its progress, and returns the end of what it said. `command` comes from [`Self::command`].
+    /// A run that gets no further for two minutes is ended: a damaged file can make FFmpeg wait for ever.
     pub async fn run(
         &self,
         command: Command,
         on_progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<String, MediaError> {
+        let stall = progress::Stall::new();
         let mut parser = progress::Parser::default();
-        command
-            .args(["-progress", "pipe:1", "-stats_period", "0.5"])
-            .run_lines(|line| {
-                if let Some(progress) = parser.line(line) {
-                    on_progress(progress);
-                }
-            })
-            .await
-            .map_err(only_errors)
+        let run = command.args(["-progress", "pipe:1", "-stats_period", "0.5"]).run_lines(|line| {
+            if let Some(progress) = parser.line(line) {
+                stall.note(progress);
+                on_progress(progress);
+            }
+        });
+        tokio::select! {
+            done = run => done.map_err(only_errors),
+            () = stall.lasts(self.patience) => Err(MediaError::Process {
+                program: "ffmpeg".to_owned(),
+                status: format!("got no further for {} s", self.patience.as_secs()),
+                detail: "a file it reads may be damaged; encode that again, or leave it out".to_owned(),
+            }),
+        }
     }
 }
 

@@ -1,5 +1,13 @@
 //! Reads what FFmpeg writes to `-progress`: blocks of `key=value` lines, each ended by a `progress=` line.
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Time to get further after a pause of the whole machine.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Progress {
@@ -32,6 +40,42 @@ impl Parser {
             _ => {}
         }
         None
+    }
+}
+
+/// Notices a run that writes nothing more.
+#[derive(Debug)]
+pub(super) struct Stall {
+    last: Mutex<(Progress, Instant)>,
+}
+
+impl Stall {
+    pub(super) fn new() -> Self {
+        Self { last: Mutex::new((Progress::default(), Instant::now())) }
+    }
+
+    /// Takes note of how far the run is.
+    pub(super) fn note(&self, progress: Progress) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if (progress.frames, progress.out_time_ms) != (last.0.frames, last.0.out_time_ms) {
+            *last = (progress, Instant::now());
+        }
+    }
+
+    /// Ends when the run has been no further for as long as `patience`.
+    pub(super) async fn lasts(&self, patience: Duration) {
+        loop {
+            let since = self.last.lock().unwrap_or_else(PoisonError::into_inner).1;
+            if let Some(left) = patience.checked_sub(since.elapsed()) {
+                tokio::time::sleep(left + Duration::from_millis(1)).await;
+                continue;
+            }
+            // Where the whole machine slept, the run has not had its time yet.
+            tokio::time::sleep(patience.min(GRACE)).await;
+            if self.last.lock().unwrap_or_else(PoisonError::into_inner).1 == since {
+                return;
+            }
+        }
     }
 }
 

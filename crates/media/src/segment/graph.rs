@@ -4,14 +4,22 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::feed::Content;
-use super::plan::{Decoding, Enhance, Framing, Picture, TransitionKind, Visual};
+use super::plan::{Decoding, Enhance, Framing, Transition, TransitionKind, Visual};
 use super::visual::{Canvas, ClipChain};
 use super::watermark::Mark;
 use crate::captions::burn_filter;
 use crate::{FrameRate, MediaError, MediaInfo, Size, ffmpeg};
 
-/// One `-i` of FFmpeg.
-pub(super) enum Input {
+/// Frames that rounding between a clip's rate and the result's may lose at its end.
+const SPARE_FRAMES: u32 = 2;
+
+/// One `-i` of FFmpeg, and how many frames of the result are made of it.
+pub(super) struct Input {
+    frames: u32,
+    source: Source,
+}
+
+enum Source {
     Clip { path: PathBuf, info: MediaInfo, start_ms: u64, framing: Framing, speed: f64 },
     Drawn { size: Size },
 }
@@ -21,12 +29,20 @@ pub(super) struct Graph {
     pub(super) canvas: Canvas,
     pub(super) enhance: Enhance,
     pub(super) captions: Option<PathBuf>,
-    /// One, or the two of a transition.
+    /// The picture, and what it gives way to.
     pub(super) inputs: Vec<Input>,
-    pub(super) transition: Option<TransitionKind>,
+    pub(super) transition: Option<Crossing>,
     pub(super) mark: Option<Place>,
     /// The filter that hands frames to the encoder's own memory.
     pub(super) upload: Option<&'static str>,
+}
+
+/// How the first picture gives way to the second, at the end of the segment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Crossing {
+    kind: TransitionKind,
+    first_frame: u32,
+    frames: u32,
 }
 
 /// Where the watermark stands.
@@ -37,35 +53,38 @@ pub(super) struct Place {
     top: u32,
 }
 
-/// Parts the picture and the watermark into what FFmpeg is told and what is fed to it, in the order of its inputs.
+/// Parts pictures and watermark into what FFmpeg is told and what is fed to it, in the order of its inputs.
 pub(super) fn split(
-    picture: Picture,
+    picture: Visual,
+    transition: Option<Transition>,
     mark: Option<Mark>,
     frames: u32,
-) -> (Vec<Input>, Option<TransitionKind>, Option<Place>, Vec<Content>) {
-    let (visuals, transition) = match picture {
-        Picture::One(visual) => (vec![visual], None),
-        Picture::Transition { from, to, kind } => (vec![from, to], Some(kind)),
-    };
+) -> (Vec<Input>, Option<Crossing>, Option<Place>, Vec<Content>) {
+    let mut visuals = vec![(picture, frames)];
+    let crossing = transition.map(|Transition { to, kind, frames: last }| {
+        visuals.push((to, last));
+        Crossing { kind, first_frame: frames - last, frames: last }
+    });
     let mut contents = Vec::new();
     let mut inputs = Vec::new();
-    for visual in visuals {
-        inputs.push(match visual {
+    for (visual, frames) in visuals {
+        let source = match visual {
             Visual::Clip { path, info, start_ms, framing, speed } => {
-                Input::Clip { path, info, start_ms, framing, speed }
+                Source::Clip { path, info, start_ms, framing, speed }
             }
             Visual::Drawn { source, first_frame } => {
                 let size = source.size();
                 contents.push(Content::Moving { source, first_frame, frames });
-                Input::Drawn { size }
+                Source::Drawn { size }
             }
-        });
+        };
+        inputs.push(Input { frames, source });
     }
     let place = mark.map(|mark| {
         contents.push(Content::Still(mark.rgba));
         Place { size: mark.size, left: mark.left, top: mark.top }
     });
-    (inputs, transition, place, contents)
+    (inputs, crossing, place, contents)
 }
 
 impl Graph {
@@ -75,8 +94,8 @@ impl Graph {
         let mut pipe = || pipes.next().copied().ok_or_else(|| MediaError::Invalid("a picture has no pipe".into()));
         let mut arguments: Vec<OsString> = Vec::new();
         for input in &self.inputs {
-            match input {
-                Input::Clip { path, info, start_ms, .. } => {
+            match &input.source {
+                Source::Clip { path, info, start_ms, .. } => {
                     let seconds = format!("{:.6}", seek_seconds(*start_ms, info.fps));
                     if self.enhance.decoding == Decoding::Quick {
                         ffmpeg::extend(&mut arguments, ["-skip_frame", "noref", "-skip_loop_filter", "all"]);
@@ -84,7 +103,7 @@ impl Graph {
                     ffmpeg::extend(&mut arguments, ["-threads", "1", "-ss", &seconds, "-an", "-sn", "-dn"]);
                     arguments.extend(ffmpeg::input(path));
                 }
-                Input::Drawn { size } => {
+                Source::Drawn { size } => {
                     let format = ["-f", "rawvideo", "-pix_fmt", "yuv420p"];
                     arguments.extend(raw_input(format, *size, self.canvas.fps, pipe()?));
                 }
@@ -103,18 +122,23 @@ impl Graph {
         let mut chains = Vec::new();
         for (index, input) in self.inputs.iter().enumerate() {
             let label = format!("v{index}");
-            chains.push(match input {
-                Input::Clip { info, framing, speed, .. } => {
-                    let clip = ClipChain { info, framing: *framing, speed: *speed, enhance: self.enhance };
-                    self.canvas.clip(&format!("{index}:{}", info.stream), clip, &label)
+            let frames = input.frames;
+            chains.push(match &input.source {
+                Source::Clip { info, framing, speed, .. } => {
+                    // A transition to what ends before it never ends in FFmpeg 5.1; the next segment finds what is missing.
+                    let spare_frames = if index == 0 { SPARE_FRAMES } else { frames };
+                    let clip =
+                        ClipChain { info, framing: *framing, speed: *speed, enhance: self.enhance, spare_frames };
+                    self.canvas.clip(&format!("{index}:{}", info.stream), clip, frames, &label)
                 }
-                Input::Drawn { size } => self.canvas.drawn(&format!("{index}:0"), *size, &label),
+                Source::Drawn { size } => self.canvas.drawn(&format!("{index}:0"), *size, frames, &label),
             });
         }
         let mut last = "[v0]";
-        if let Some(kind) = self.transition {
-            let seconds = self.canvas.fps.frame_start_us(u64::from(self.canvas.frames)) as f64 / 1e6;
-            chains.push(format!("[v0][v1]xfade=transition={}:duration={seconds}:offset=0[x]", kind.name()));
+        if let Some(Crossing { kind, first_frame, frames }) = self.transition {
+            let seconds = |frames: u32| self.canvas.fps.frame_start_us(u64::from(frames)) as f64 / 1e6;
+            let (duration, offset) = (seconds(frames), seconds(first_frame));
+            chains.push(format!("[v0][v1]xfade=transition={}:duration={duration}:offset={offset}[x]", kind.name()));
             last = "[x]";
         }
         if let Some(place) = self.mark {

@@ -1,4 +1,4 @@
-//! A scene or a transition, drawn, captioned and encoded in one run of FFmpeg.
+//! A scene and its transition to the next, drawn, captioned and encoded in one run of FFmpeg.
 //!
 //! Segments made with equal encoders can be joined by copying their packets ([`crate::assemble`]).
 
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use plan::{
-    Corner, Decoding, Denoise, Enhance, Framing, Picture, SegmentPlan, TransitionKind, Upscale, Visual, Watermark,
+    Corner, Decoding, Denoise, Enhance, Framing, SegmentPlan, Transition, TransitionKind, Upscale, Visual, Watermark,
 };
 
 use self::feed::Content;
@@ -37,14 +37,15 @@ pub async fn encode(
     for filter in plan.filters() {
         ffmpeg.require_filter(filter)?;
     }
-    let SegmentPlan { size, fps, frames, picture, captions, overlay, enhance, encoder, threads, output } = plan;
+    let clips = plan.clips();
+    let SegmentPlan { size, fps, frames, picture, transition, captions, overlay, enhance, encoder, threads, output } =
+        plan;
     let mark = match overlay {
         Some(watermark) => Some(watermark::load(watermark, size).await?),
         None => None,
     };
-    let clips = picture.clips();
-    let (inputs, transition, mark, mut contents) = graph::split(picture, mark, frames);
-    let canvas = Canvas { size, fps, frames };
+    let (inputs, transition, mark, mut contents) = graph::split(picture, transition, mark, frames);
+    let canvas = Canvas { size, fps };
     let graph = Graph { canvas, enhance, captions, inputs, transition, mark, upload: encoder.upload() };
     let partial = Partial::beside(&output)?;
     let _open = ffmpeg.decoders(clips).await?;

@@ -15,7 +15,9 @@ pub struct SegmentPlan {
     pub size: Size,
     pub fps: FrameRate,
     pub frames: u32,
-    pub picture: Picture,
+    pub picture: Visual,
+    /// How the picture ends: not at all, or giving way to the next.
+    pub transition: Option<Transition>,
     /// An ASS file whose times start with the segment.
     pub captions: Option<PathBuf>,
     pub overlay: Option<Watermark>,
@@ -28,11 +30,14 @@ pub struct SegmentPlan {
     pub output: PathBuf,
 }
 
-/// One scene, or two of which one gives way to the other over the whole segment.
+/// What the last frames of a segment give way to. It is part of the segment that shows the first picture to its end, so
+/// that a clip is opened and decoded once for both.
 #[derive(Debug)]
-pub enum Picture {
-    One(Visual),
-    Transition { from: Visual, to: Visual, kind: TransitionKind },
+pub struct Transition {
+    pub to: Visual,
+    pub kind: TransitionKind,
+    /// Of the segment's frames, the last ones.
+    pub frames: u32,
 }
 
 /// Something that moves.
@@ -163,24 +168,6 @@ impl std::fmt::Debug for Visual {
     }
 }
 
-impl Picture {
-    /// How many files are decoded for it.
-    pub(super) fn clips(&self) -> u32 {
-        let clips = |visual: &Visual| u32::from(matches!(visual, Visual::Clip { .. }));
-        match self {
-            Self::One(visual) => clips(visual),
-            Self::Transition { from, to, .. } => clips(from) + clips(to),
-        }
-    }
-
-    pub(super) fn visuals(&self) -> Vec<&Visual> {
-        match self {
-            Self::One(visual) => vec![visual],
-            Self::Transition { from, to, .. } => vec![from, to],
-        }
-    }
-}
-
 impl TransitionKind {
     /// The name of FFmpeg's `xfade` for it.
     pub(super) fn name(self) -> &'static str {
@@ -202,6 +189,15 @@ impl TransitionKind {
 }
 
 impl SegmentPlan {
+    /// How many files are decoded for it.
+    pub(super) fn clips(&self) -> u32 {
+        self.visuals().filter(|visual| matches!(visual, Visual::Clip { .. })).count() as u32
+    }
+
+    fn visuals(&self) -> impl Iterator<Item = &Visual> {
+        std::iter::once(&self.picture).chain(self.transition.as_ref().map(|transition| &transition.to))
+    }
+
     /// The filters beyond FFmpeg's usual ones that the plan needs.
     pub(super) fn filters(&self) -> Vec<&'static str> {
         let mut filters = Vec::new();
@@ -209,7 +205,7 @@ impl SegmentPlan {
             filters.push("ass");
         }
         let is_bright = |visual: &&Visual| matches!(visual, Visual::Clip { info, .. } if info.color.high_dynamic_range);
-        if self.picture.visuals().iter().any(is_bright) {
+        if self.visuals().any(|visual| is_bright(&visual)) {
             filters.extend(["zscale", "tonemap"]);
         }
         filters
@@ -224,7 +220,12 @@ impl SegmentPlan {
         if self.frames == 0 {
             return invalid("a segment of no frames cannot be made; leave it out".to_owned());
         }
-        for visual in self.picture.visuals() {
+        let transition_frames = self.transition.as_ref().map_or(1, |transition| transition.frames);
+        if transition_frames == 0 || transition_frames > self.frames {
+            let frames = self.frames;
+            return invalid(format!("a transition of {transition_frames} frames does not fit a segment of {frames}"));
+        }
+        for visual in self.visuals() {
             let Visual::Clip { path, info, framing, speed, .. } = visual else { continue };
             if !(0.1..=10.0).contains(speed) {
                 return invalid(format!("a speed of {speed} cannot be played; use 0.1 to 10"));

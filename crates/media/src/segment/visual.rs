@@ -7,15 +7,11 @@ use crate::{FrameRate, MediaInfo, Size, yuv};
 
 /// What a blurred copy is scaled down by before it is blurred: a blur of a sixty-fourth of the pixels costs next to nothing.
 const BLUR_REDUCTION: u32 = 8;
-/// Frames that may be missing at the end of a clip, by rounding between its rate and the result's; the last one stands in.
-const SPARE_FRAMES: u32 = 2;
-
 /// The frame a visual has to fill.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Canvas {
     pub(super) size: Size,
     pub(super) fps: FrameRate,
-    pub(super) frames: u32,
 }
 
 /// A clip's part of the plan.
@@ -25,11 +21,13 @@ pub(super) struct ClipChain<'a> {
     pub(super) framing: Framing,
     pub(super) speed: f64,
     pub(super) enhance: Enhance,
+    /// Frames that may be missing at its end; the last one stands in for them.
+    pub(super) spare_frames: u32,
 }
 
 impl Canvas {
-    /// The filters for a clip read as `input`, ending in the label `output`.
-    pub(super) fn clip(self, input: &str, clip: ClipChain<'_>, output: &str) -> String {
+    /// The filters for `frames` frames of a clip read as `input`, ending in the label `output`.
+    pub(super) fn clip(self, input: &str, clip: ClipChain<'_>, frames: u32, output: &str) -> String {
         let info = clip.info;
         let mut filters = Vec::new();
         if info.interlaced {
@@ -49,25 +47,19 @@ impl Canvas {
         if !drops_frames {
             end.push(rate);
         }
-        end.push(format!("tpad=stop={SPARE_FRAMES}:stop_mode=clone"));
-        end.push(self.timed());
+        end.push(format!("tpad=stop={}:stop_mode=clone", clip.spare_frames));
+        end.push(timed(frames));
         format!("[{input}]{framed},{}[{output}]", end.join(","))
     }
 
-    /// The filters for frames drawn at `size`.
-    pub(super) fn drawn(self, input: &str, size: Size, output: &str) -> String {
+    /// The filters for `frames` frames drawn at `size`.
+    pub(super) fn drawn(self, input: &str, size: Size, frames: u32, output: &str) -> String {
         let scale = if size == self.size {
             String::new()
         } else {
             format!("scale={}:{}:flags=bicubic,setsar=1,", self.size.width, self.size.height)
         };
-        format!("[{input}]{scale}{}[{output}]", self.timed())
-    }
-
-    /// Exactly the wanted frames, with the colours they have by now.
-    fn timed(self) -> String {
-        let tags = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709";
-        format!("trim=end_frame={},{tags}", self.frames)
+        format!("[{input}]{scale}{}[{output}]", timed(frames))
     }
 
     /// `before`, then the picture in the frame. Labels inside are made unique by `name`.
@@ -124,6 +116,11 @@ impl Canvas {
              lutyuv=y='16+(val-16)*0.75',scale={width}:{height}:flags=bicubic,setsar=1"
         )
     }
+}
+
+/// Exactly the wanted frames, with the colours they have by now.
+fn timed(frames: u32) -> String {
+    format!("trim=end_frame={frames},setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709")
 }
 
 /// Scaling, colours and pixel format in one filter, or nothing where all of it is right already.

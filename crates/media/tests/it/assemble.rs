@@ -7,7 +7,6 @@ use media::assemble::{Assembly, Chapter, Container, assemble};
 use media::check::{Expected, check_segment, check_video};
 use media::encoder::{Codec, Quality, RateControl};
 use media::process::Command;
-use media::segment::Picture;
 use media::thumbnails::{Precision, thumbnails};
 use media::{Frame, FrameRate, FrameSource, Size};
 
@@ -18,7 +17,7 @@ use crate::segment::{FPS, SIZE, Steps, drawn, encode, encoder, plan};
 async fn segments(bench: &Workbench, lengths: &[u32], codec: Codec) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for (index, frames) in lengths.iter().enumerate() {
-        let mut plan = plan(bench, Picture::One(drawn(Steps(SIZE))), *frames, &format!("segment-{index}.mp4")).await;
+        let mut plan = plan(bench, drawn(Steps(SIZE)), *frames, &format!("segment-{index}.mp4")).await;
         plan.encoder = encoder(bench, codec, Quality::Standard, RateControl::Constant, SIZE).await;
         paths.push(encode(bench, plan).await);
     }
@@ -163,13 +162,13 @@ impl FrameSource for Dead {
 #[tokio::test]
 async fn black_and_frozen_stretches_of_a_segment_are_found() {
     let bench = Workbench::new().await;
-    let dead = encode(&bench, plan(&bench, Picture::One(drawn(Dead)), 180, "dead.mp4").await).await;
+    let dead = encode(&bench, plan(&bench, drawn(Dead), 180, "dead.mp4").await).await;
     let found = check_segment(&bench.ffmpeg, &dead, 180, FPS).await.unwrap();
     assert_eq!(found.black.len(), 1, "{found:?}");
     assert!(found.black[0].start_ms == 0 && (1800..=2200).contains(&found.black[0].end_ms), "{found:?}");
     let frozen = found.frozen.last().unwrap();
     assert!((1800..=2200).contains(&frozen.start_ms) && frozen.end_ms >= 5800, "{found:?}");
-    let alive = encode(&bench, plan(&bench, Picture::One(drawn(Steps(SIZE))), 180, "alive.mp4").await).await;
+    let alive = encode(&bench, plan(&bench, drawn(Steps(SIZE)), 180, "alive.mp4").await).await;
     let found = check_segment(&bench.ffmpeg, &alive, 180, FPS).await.unwrap();
     assert!(found.black.is_empty() && found.frozen.is_empty(), "{found:?}");
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use media::probe::probe;
-use media::segment::{self, Framing, Picture, Visual};
+use media::segment::{self, Framing, Visual};
 
 use crate::fixtures::Workbench;
 use crate::segment::plan;
@@ -88,6 +88,6 @@ async fn attempt(bench: &Workbench, path: &std::path::Path, seed: u64) -> bool {
         }
     };
     let visual = Visual::Clip { path: path.to_owned(), info, start_ms: 100, framing: Framing::Blur, speed: 1.0 };
-    let plan = plan(bench, Picture::One(visual), 12, &format!("made-{seed}.mp4")).await;
+    let plan = plan(bench, visual, 12, &format!("made-{seed}.mp4")).await;
     segment::encode(&bench.ffmpeg, plan, &|_| {}).await.is_ok()
 }

@@ -1,4 +1,4 @@
-//! A piece of the video is drawn, captioned and encoded, once.
+//! A piece of the video, a shot and its transition to the next, is drawn, captioned and encoded, once.
 
 use kernel::Lang;
 use media::{
@@ -8,7 +8,7 @@ use media::{
     check::{self, SegmentCheck},
     encoder::Encoder,
     motion::KenBurns,
-    segment::{self, Corner, Decoding, Enhance, Framing, Picture, SegmentPlan, TransitionKind, Visual, Watermark},
+    segment::{self, Corner, Decoding, Enhance, Framing, SegmentPlan, Transition, TransitionKind, Visual, Watermark},
     still::load_still,
 };
 use pipeline::{Advance, FileRef, SourceRef, Stage, StageContext, StageError};
@@ -33,7 +33,8 @@ pub(crate) struct Segment {
 pub(crate) struct SegmentInput {
     pub canvas: Canvas,
     pub frames: u32,
-    pub content: Content,
+    pub look: Look,
+    pub transition: Option<Crossing>,
     pub captions: Option<CaptionWindow>,
 }
 
@@ -59,22 +60,12 @@ pub(crate) struct Mark {
     pub opacity: f32,
 }
 
-/// One picture, or two of which one gives way to the other.
+/// What the last frames of a piece give way to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Content {
-    One(Look),
-    Transition { from: Box<Look>, to: Box<Look>, kind: TransitionKind },
-}
-
-impl Content {
-    fn shows_footage(&self) -> bool {
-        let is_clip = |look: &Look| matches!(look.picture, ShotPicture::Clip { .. });
-        match self {
-            Self::One(look) => is_clip(look),
-            Self::Transition { from, to, .. } => is_clip(from) && is_clip(to),
-        }
-    }
+pub(crate) struct Crossing {
+    pub to: Look,
+    pub kind: TransitionKind,
+    pub frames: u32,
 }
 
 /// Part of the time that a picture is seen.
@@ -83,8 +74,8 @@ pub(crate) struct Look {
     pub picture: ShotPicture,
     /// Where the part begins, counted from when the picture begins to be seen.
     pub first_frame: u32,
-    /// How long the picture is seen in all.
-    pub visible_frames: u32,
+    /// How long a drawn picture is seen in all, which decides how it moves.
+    pub visible_frames: Option<u32>,
 }
 
 /// The captions of a piece, and which stretch of their time it covers.
@@ -113,7 +104,7 @@ impl Stage for Segment {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     async fn run(&self, input: &SegmentInput, context: &StageContext) -> Result<EncodedSegment, StageError> {
@@ -126,7 +117,8 @@ impl Stage for Segment {
             size,
             fps: FrameRate::whole(input.canvas.fps),
             frames: input.frames,
-            picture: picture(input, context).await?,
+            picture: visual(&input.look, &input.canvas, context).await?,
+            transition: transition(input, context).await?,
             captions: captions.as_ref().map(|file| file.path().to_owned()),
             overlay: watermark(input, context).await?,
             enhance: input.canvas.enhance,
@@ -146,7 +138,7 @@ impl Stage for Segment {
             let rate = FrameRate::whole(input.canvas.fps);
             let seen = check::check_segment(&ffmpeg, file.path(), input.frames, rate).await.map_err(media_failure)?;
             // Cards may be dark and calm; footage that is has failed.
-            if input.content.shows_footage() {
+            if matches!(input.look.picture, ShotPicture::Clip { .. }) {
                 check = seen;
             }
         }
@@ -169,20 +161,15 @@ async fn write_captions(input: &SegmentInput, path: &std::path::Path) -> Result<
     Ok(true)
 }
 
-async fn picture(input: &SegmentInput, context: &StageContext) -> Result<Picture, StageError> {
-    Ok(match &input.content {
-        Content::One(look) => Picture::One(visual(look, &input.canvas, context).await?),
-        Content::Transition { from, to, kind } => {
-            let (from, to) =
-                tokio::try_join!(visual(from, &input.canvas, context), visual(to, &input.canvas, context))?;
-            Picture::Transition { from, to, kind: *kind }
-        }
-    })
+async fn transition(input: &SegmentInput, context: &StageContext) -> Result<Option<Transition>, StageError> {
+    let Some(Crossing { to, kind, frames }) = &input.transition else { return Ok(None) };
+    Ok(Some(Transition { to: visual(to, &input.canvas, context).await?, kind: *kind, frames: *frames }))
 }
 
 async fn visual(look: &Look, canvas: &Canvas, context: &StageContext) -> Result<Visual, StageError> {
     let Look { first_frame, visible_frames, .. } = *look;
-    let timing = Timing { total_frames: visible_frames, fps: f64::from(canvas.fps) };
+    let total_frames = visible_frames.unwrap_or_default();
+    let timing = Timing { total_frames, fps: f64::from(canvas.fps) };
     let theme = Theme::named(&canvas.theme).map_err(media_failure)?;
     let source: Box<dyn FrameSource> = match look.picture.clone() {
         ShotPicture::Clip { source, info, start_ms, framing, speed } => {
