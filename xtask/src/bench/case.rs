@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Frames a second of clips and videos.
 pub(super) const FPS: u32 = 30;
 
+/// Clips of the case.
+pub(super) const CLIPS: u32 = TOPICS.len() as u32;
+
 /// How a clip was held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Orientation {
@@ -115,6 +118,13 @@ const DAYS: [&str; 10] =
 /// The sentence that is edited, and what it becomes.
 const EDIT: (&str, &str) = ("Their bells are older than the streets.", "Their bells are younger than the streets.");
 
+/// A generated clip.
+#[derive(Debug)]
+pub(super) struct Clip {
+    pub(super) file: PathBuf,
+    pub(super) frames: u32,
+}
+
 /// Where everything of the case lies.
 #[derive(Debug)]
 pub(super) struct Case {
@@ -128,9 +138,9 @@ pub(super) struct Case {
 
 impl Case {
     /// The clips of one orientation, in a fixed order.
-    pub(super) fn list_clips(&self, orientation: Orientation) -> Vec<PathBuf> {
+    pub(super) fn list_clips(&self, orientation: Orientation) -> Vec<Clip> {
         let topics = TOPICS.iter().filter(|topic| topic.orientation == orientation);
-        topics.map(|topic| self.clip(topic)).collect()
+        topics.map(|topic| Clip { file: self.clip(topic), frames: topic.duration_s * FPS }).collect()
     }
 
     fn clip(&self, topic: &Topic) -> PathBuf {
@@ -181,14 +191,14 @@ fn generate(file: &Path, arguments: &[&str]) -> Result<()> {
 }
 
 /// A script that is spoken in about `minutes` minutes: the same ten topics each minute, in sentences that differ by the day,
-/// so that neither voice nor scene can be taken from the minute before.
+/// so that neither voice nor scene can be taken from the minute before. It has no title and no headings, whose drawn cards
+/// the floor has no match for: every frame shows a clip.
 fn write_script(minutes: usize) -> String {
-    let mut script = String::from("---\ntitle: Ten ordinary days\nlang: en\n---\n");
+    let mut script = String::from("---\nlang: en\n---\n");
     for day in &DAYS[..minutes] {
-        let _ = write!(script, "\n## The {day} day\n");
         for Topic { sentences: [event, detail], .. } in &TOPICS {
             let detail = if *day == DAYS[0] { (*detail).to_owned() } else { format!("For the {day} time: {detail}") };
-            let _ = write!(script, "\nOn the {day} day, {event} {detail}\n");
+            let _ = write!(script, "\nOn the {day} day of the year, {event} {detail}\n");
         }
     }
     script

@@ -10,6 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
+/// Samples of processes for one of their memory, which the kernel adds up page by page: it takes a few milliseconds, in which
+/// the measured processes wait.
+const MEMORY_EVERY: u32 = 5;
 /// Linux counts processor time for user programs in hundredths of a second, on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 /// How an encoder is recognised among the processes.
@@ -40,9 +43,13 @@ pub(super) fn measure(command: &mut Command) -> Result<Cost> {
     });
     let mut cost = Cost::default();
     let mut encoders = BTreeSet::new();
+    let mut samples = 0;
     let status = loop {
         let tree = list_tree(child.id());
-        cost.peak_memory_bytes = cost.peak_memory_bytes.max(tree.iter().map(|pid| read_memory_bytes(*pid)).sum());
+        if samples % MEMORY_EVERY == 0 {
+            cost.peak_memory_bytes = cost.peak_memory_bytes.max(tree.iter().map(|pid| read_memory_bytes(*pid)).sum());
+        }
+        samples += 1;
         encoders.extend(tree.into_iter().filter(|pid| is_encoder(*pid)));
         if let Some(status) = child.try_wait()? {
             break status;
