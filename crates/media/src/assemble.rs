@@ -47,9 +47,10 @@ impl Container {
     }
 
     fn arguments(self) -> &'static [&'static str] {
+        // At such a rate the coder called fast is the better one as well (ffmpeg-codecs(1), `aac_coder`).
         match self {
-            Self::Mp4 => &["-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart", "-f", "mp4"],
-            Self::Matroska => &["-c:a", "aac", "-b:a", "192k", "-f", "matroska"],
+            Self::Mp4 => &["-c:a", "aac", "-aac_coder", "fast", "-b:a", "192k", "-movflags", "+faststart", "-f", "mp4"],
+            Self::Matroska => &["-c:a", "aac", "-aac_coder", "fast", "-b:a", "192k", "-f", "matroska"],
             Self::WebM => &["-c:a", "libopus", "-b:a", "160k", "-f", "webm"],
         }
     }

@@ -126,7 +126,8 @@ pub struct Enhance {
 pub enum Decoding {
     #[default]
     Whole,
-    /// Only the pictures that others depend on, their blocks not smoothed: for drafts, at less than half the cost.
+    /// Only the pictures that others depend on, their blocks not smoothed, and scaled roughly: for drafts, at less than half
+    /// the cost.
     Quick,
 }
 

@@ -1,6 +1,6 @@
 //! The part of a graph that turns one input into frames of the result's size, rate and colours.
 
-use super::plan::{Denoise, Enhance, Framing, Upscale};
+use super::plan::{Decoding, Denoise, Enhance, Framing, Upscale};
 use crate::motion::Rect;
 use crate::probe::Matrix;
 use crate::{FrameRate, MediaInfo, Size, yuv};
@@ -128,9 +128,10 @@ fn scaled(from: Size, to: Size, enhance: Enhance, colours: Colours) -> String {
     if from == to && colours == Colours::RESULT {
         return ",setsar=1".to_owned();
     }
-    let flags = match enhance.upscale {
-        Upscale::Bicubic => "bicubic",
-        Upscale::Lanczos => "lanczos+accurate_rnd",
+    let flags = match (enhance.decoding, enhance.upscale) {
+        (Decoding::Quick, _) => "bilinear",
+        (Decoding::Whole, Upscale::Bicubic) => "bicubic",
+        (Decoding::Whole, Upscale::Lanczos) => "lanczos+accurate_rnd",
     };
     let tone_map = colours.tone_map();
     let colours = if tone_map.is_empty() { colours } else { Colours::RESULT };
