@@ -1,6 +1,6 @@
 //! Why something could not be fetched. URLs are named without the passwords they may hold.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use kernel::ErrorKind;
 use reqwest::StatusCode;
@@ -27,6 +27,12 @@ pub enum HttpError {
     ContentType { url: String, found: String, allowed: &'static [&'static str] },
     #[error("`{url}` is larger than {limit_bytes} bytes; save the part you need as a file and give that instead")]
     TooLarge { url: String, limit_bytes: u64 },
+    #[error(
+        "`{url}` needs {needed_bytes} bytes and the disk has {free_bytes} free; make room, or choose another data folder"
+    )]
+    NoSpace { url: String, needed_bytes: u64, free_bytes: u64 },
+    #[error("`{}` cannot be written ({source})", path.display())]
+    Disk { path: PathBuf, source: std::io::Error },
     #[error("no HTTP client can be made: {0}; install the system's root certificates (`ca-certificates`)")]
     Client(#[source] reqwest::Error),
 }
@@ -47,6 +53,9 @@ impl HttpError {
                 408 | 425 | 429 | 500..=599 => ErrorKind::Unavailable,
                 _ => ErrorKind::Invalid,
             },
+            Self::NoSpace { .. } => ErrorKind::Exhausted,
+            Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => ErrorKind::Exhausted,
+            Self::Disk { .. } => ErrorKind::Invalid,
             Self::Client(_) => ErrorKind::Missing,
         }
     }

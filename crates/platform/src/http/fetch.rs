@@ -3,7 +3,7 @@
 use std::{error::Error, net::SocketAddr, time::Duration};
 
 use reqwest::{
-    Response,
+    RequestBuilder, Response,
     header::{ACCEPT, CONTENT_TYPE, LOCATION},
 };
 use url::{Host, Url};
@@ -51,25 +51,40 @@ pub struct Fetched {
     pub body: String,
 }
 
+/// An answer that is no redirect, and where it came from.
+pub(super) struct Followed {
+    pub(super) url: Url,
+    pub(super) response: Response,
+}
+
 impl HttpClient {
     /// Fetches a text.
     pub async fn fetch_text(&self, url: &str, limits: &FetchLimits) -> Result<Fetched, HttpError> {
         let url = parse(url)?;
-        let fetching = self.follow(url.clone(), limits);
+        let fetching = async {
+            let request = |to| self.client.get(to).header(ACCEPT, limits.content_types.join(", "));
+            let Followed { url, response } = self.follow(url.clone(), request, limits.timeout).await?;
+            read(url, response, limits).await
+        };
         tokio::time::timeout(limits.timeout, fetching)
             .await
             .unwrap_or_else(|_| Err(HttpError::TimedOut { url: shown(&url), limit: limits.timeout }))
     }
 
-    async fn follow(&self, first: Url, limits: &FetchLimits) -> Result<Fetched, HttpError> {
+    /// Sends `request` to `first`, and to wherever that redirects.
+    pub(super) async fn follow(
+        &self,
+        first: Url,
+        request: impl Fn(Url) -> RequestBuilder,
+        timeout: Duration,
+    ) -> Result<Followed, HttpError> {
         let mut url = first.clone();
         for _ in 0..=MAX_REDIRECTS {
             self.check(&url)?;
-            let request = self.client.get(url.clone()).header(ACCEPT, limits.content_types.join(", "));
-            let response = request.send().await.map_err(|error| explain(&url, &error, limits))?;
+            let response = request(url.clone()).send().await.map_err(|error| explain(&url, &error, timeout))?;
             match redirect(&url, &response)? {
                 Some(next) => url = next,
-                None => return read(url, response, limits).await,
+                None => return Ok(Followed { url, response }),
             }
         }
         Err(HttpError::TooManyRedirects { url: shown(&first), limit: MAX_REDIRECTS })
@@ -95,7 +110,7 @@ impl HttpClient {
     }
 }
 
-fn parse(text: &str) -> Result<Url, HttpError> {
+pub(super) fn parse(text: &str) -> Result<Url, HttpError> {
     let text = text.trim();
     let url = if text.len() > MAX_URL_BYTES {
         Err("it is too long".to_owned())
@@ -136,7 +151,7 @@ async fn read(url: Url, mut response: Response, limits: &FetchLimits) -> Result<
     }
     let mut body = Vec::new();
     // Chunks are already unpacked, so a small body that unpacks to a huge one ends here too.
-    while let Some(chunk) = response.chunk().await.map_err(|error| explain(&url, &error, limits))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| explain(&url, &error, limits.timeout))? {
         if (body.len() + chunk.len()) as u64 > limits.max_bytes {
             return Err(too_large());
         }
@@ -147,7 +162,7 @@ async fn read(url: Url, mut response: Response, limits: &FetchLimits) -> Result<
 }
 
 /// Finds the reason in the layers of a client's error.
-fn explain(url: &Url, error: &reqwest::Error, limits: &FetchLimits) -> HttpError {
+pub(super) fn explain(url: &Url, error: &reqwest::Error, timeout: Duration) -> HttpError {
     let url = shown(url);
     let mut reason = None;
     let mut layer: Option<&(dyn Error + 'static)> = error.source();
@@ -162,7 +177,7 @@ fn explain(url: &Url, error: &reqwest::Error, limits: &FetchLimits) -> HttpError
         layer = error.source();
     }
     if error.is_timeout() {
-        return HttpError::TimedOut { url, limit: super::CONNECT_TIMEOUT.min(limits.timeout) };
+        return HttpError::TimedOut { url, limit: super::CONNECT_TIMEOUT.min(timeout) };
     }
     // The innermost layer says it best; the outer ones repeat the URL.
     HttpError::Unreachable { url, reason: reason.unwrap_or_else(|| "no reason given".to_owned()) }

@@ -3,6 +3,7 @@
 
 mod address;
 mod charset;
+mod download;
 mod error;
 mod fetch;
 mod resolver;
@@ -12,6 +13,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 pub use address::AddressPolicy;
+pub use download::{DownloadLimits, Downloaded};
 pub use error::HttpError;
 pub use fetch::{FetchLimits, Fetched};
 pub use resolver::{Lookup, SystemLookup};

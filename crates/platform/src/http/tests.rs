@@ -209,3 +209,83 @@ async fn passwords_are_not_told() {
         assert!(!error.to_string().contains("secret"), "{error}");
     }
 }
+
+const LARGE: DownloadLimits = DownloadLimits { max_bytes: 10_000_000, stall: Duration::from_secs(5) };
+
+/// Serves `body` once for each of `sent`: so many bytes of what was asked for, then nothing more. Gives the requests.
+async fn serve_cut(body: Vec<u8>, etag: &'static str, sent: Vec<usize>) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serving = tokio::spawn(async move {
+        let mut requests = Vec::new();
+        for count in sent {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            let request = String::from_utf8(request).unwrap().to_ascii_lowercase();
+            let range = request.split_once("range: bytes=").and_then(|(_, rest)| rest.split('-').next()?.parse().ok());
+            let same = request.contains(&format!("if-range: {etag}"));
+            let from: usize = range.filter(|_| same).unwrap_or(0);
+            let rest = &body[from..];
+            let status = if from > 0 { "206 Partial Content" } else { "200 OK" };
+            let (length, last, whole) = (rest.len(), body.len() - 1, body.len());
+            let head = format!(
+                "HTTP/1.1 {status}\r\netag: {etag}\r\ncontent-length: {length}\r\ncontent-range: bytes {from}-{last}/{whole}\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&rest[..count.min(rest.len())]).await.unwrap();
+            requests.push(request);
+        }
+        requests
+    });
+    (port, serving)
+}
+
+async fn download(port: u16, target: &std::path::Path) -> Result<String, HttpError> {
+    let client = HttpClient::new(AddressPolicy::AllowLoopbackForTests { port }).unwrap();
+    client.download(&format!("http://127.0.0.1:{port}/model.bin"), target, LARGE, &|_| {}).await
+}
+
+fn body() -> Vec<u8> {
+    (0..300_000u32).flat_map(u32::to_le_bytes).collect()
+}
+
+#[tokio::test]
+async fn a_download_that_was_cut_off_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("model.bin");
+    let (port, serving) = serve_cut(body(), "\"one\"", vec![500_000, usize::MAX]).await;
+    download(port, &target).await.unwrap_err();
+    assert!(!target.exists());
+    let sum = download(port, &target).await.unwrap();
+    assert!(std::fs::read(&target).unwrap() == body(), "the file is another");
+    assert_eq!(sum, "552a438886f75fd5e70ff6ad0671698758af0a126388ab130f4eb85c0cf6c725");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let requests = serving.await.unwrap();
+    assert!(!requests[0].contains("range:"), "{}", requests[0]);
+    assert!(requests[1].contains("range: bytes=") && requests[1].contains("accept-encoding: identity"));
+}
+
+#[tokio::test]
+async fn a_file_that_changed_meanwhile_is_downloaded_from_its_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("model.bin");
+    let (port, serving) = serve_cut(vec![7; 400_000], "\"old\"", vec![100_000]).await;
+    download(port, &target).await.unwrap_err();
+    serving.await.unwrap();
+    let (port, serving) = serve_cut(body(), "\"new\"", vec![usize::MAX]).await;
+    download(port, &target).await.unwrap();
+    assert!(std::fs::read(&target).unwrap() == body(), "old and new are mixed");
+    assert!(serving.await.unwrap()[0].contains("if-range: \"old\""));
+}
+
+#[tokio::test]
+async fn a_download_over_the_limit_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, _serving) = serve_cut(vec![0; 20_000_000], "\"big\"", vec![usize::MAX]).await;
+    let error = download(port, &folder.path().join("model.bin")).await.unwrap_err();
+    assert!(matches!(error, HttpError::TooLarge { limit_bytes: 10_000_000, .. }), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
