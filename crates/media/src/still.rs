@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage, codecs::png};
 
 use crate::{MediaError, Size};
 
@@ -117,6 +117,16 @@ pub fn to_jpeg(picture: &RgbImage) -> Result<Vec<u8>, MediaError> {
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
     let result = picture.write_with_encoder(encoder);
     result.map_err(|error| MediaError::Invalid(format!("a picture cannot be written as JPEG: {error}")))?;
+    Ok(bytes)
+}
+
+/// A picture as a PNG file, every pixel as it is.
+pub fn to_png(picture: &RgbImage) -> Result<Vec<u8>, MediaError> {
+    let mut bytes = Vec::new();
+    let (compression, filter) = (png::CompressionType::Fast, png::FilterType::Up);
+    let encoder = png::PngEncoder::new_with_quality(&mut bytes, compression, filter);
+    let result = picture.write_with_encoder(encoder);
+    result.map_err(|error| MediaError::Invalid(format!("a picture cannot be written as PNG: {error}")))?;
     Ok(bytes)
 }
 

@@ -40,6 +40,7 @@ pub fn plan() -> ProgressPlan {
         ("captions", 0.5),
         ("footage", 2.0),
         ("subjects", 1.0),
+        ("stills", 1.0),
         ("sound", 1.0),
         ("segments", 80.0),
         ("mix", 4.0),
@@ -235,7 +236,7 @@ fn cover_input(request: &VideoRequest, story: &Storyline) -> CoverInput {
         theme: request.picture.theme.clone(),
         lang: story.narration.script.lang.clone(),
         size: request.picture.aspect.size(),
-        backdrop: story.shots.iter().flatten().find_map(|shot| Backdrop::of(&shot.picture)),
+        backdrop: story.shots.iter().flatten().find_map(|shot| Backdrop::of(&shot.picture, &story.stills)),
     }
 }
 

@@ -10,7 +10,7 @@ use media::{
     cards::Card,
     motion::{Rect, crop_for},
 };
-use pipeline::{FanOut, Run, SourceRef};
+use pipeline::{FanOut, FileRef, Run, SourceRef};
 use serde::Serialize;
 
 use crate::{
@@ -19,7 +19,10 @@ use crate::{
     narration::Narration,
     request::{Framing, VideoRequest},
     scenes::{Scene, Shot as Wish},
-    stages::footage::{Croppable, FindSubject, Footage, LookAt},
+    stages::{
+        footage::{Croppable, FindSubject, Footage, LookAt},
+        still::{Reduce, ReduceInput},
+    },
     timeline::{Grid, TimedScene},
 };
 
@@ -31,6 +34,8 @@ const LONGEST_PHRASE: usize = 48;
 const MIDDLE: (f32, f32) = (0.5, 0.5);
 /// Clips looked at at once; each look holds a decoder.
 const LOOKS_AT_ONCE: usize = 2;
+/// Stills decoded at once.
+const STILLS_AT_ONCE: usize = 2;
 
 /// One picture of a scene.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,6 +163,24 @@ pub(crate) async fn aim(shots: &mut [Vec<Shot>], ratio: f64, ffmpeg: &Ffmpeg, ru
         *framing = ClipFraming::Crop(crop_for(size, ratio, subject.output));
     }
     Ok(())
+}
+
+/// Decodes every still that is shown, once, to what a frame of `size` needs.
+pub(crate) async fn reduce_stills(
+    shots: &[Vec<Shot>],
+    frame: Size,
+    matte: [u8; 3],
+    run: &Run,
+) -> Result<HashMap<SourceRef, FileRef>, VideosError> {
+    let mut inputs: Vec<ReduceInput> = Vec::new();
+    for shot in shots.iter().flatten() {
+        let ShotPicture::Still { source, .. } = &shot.picture else { continue };
+        if !inputs.iter().any(|input| input.source == *source) {
+            inputs.push(ReduceInput { source: source.clone(), frame, matte });
+        }
+    }
+    let made = run.make_all(&Reduce, &inputs, FanOut::new(STILLS_AT_ONCE)).await?;
+    Ok(inputs.into_iter().map(|input| input.source).zip(made.into_iter().map(|made| made.output)).collect())
 }
 
 impl Casting<'_> {

@@ -1,5 +1,7 @@
 //! The plan of a video: what is said, shown and captioned when, before anything is encoded.
 
+use std::collections::HashMap;
+
 use media::{
     Size,
     assemble::Chapter,
@@ -7,7 +9,7 @@ use media::{
     encoder::{self, EncoderSettings, RateControl},
     segment::{Decoding, Denoise, Enhance, Upscale},
 };
-use pipeline::{FanOut, Run};
+use pipeline::{FanOut, FileRef, Run, SourceRef};
 
 use crate::{
     VideosError,
@@ -97,6 +99,8 @@ pub(crate) struct Storyline {
     pub cues: Vec<Vec<Cue>>,
     pub style: CaptionStyle,
     pub shots: Vec<Vec<Shot>>,
+    /// Every still that is shown, decoded and reduced.
+    pub stills: HashMap<SourceRef, FileRef>,
     pub spans: Vec<ShotSpan>,
 }
 
@@ -127,7 +131,11 @@ impl Storyline {
         let picture = self.shots[span.scene][span.shot].picture.clone();
         // A clip moves by itself, and is the same whether it is seen for long or not.
         let drawn = !matches!(picture, ShotPicture::Clip { .. });
-        Look { picture, first_frame, visible_frames: drawn.then(|| span.visible_frames()) }
+        let reduced = match &picture {
+            ShotPicture::Still { source, .. } => self.stills.get(source).cloned(),
+            _ => None,
+        };
+        Look { picture, first_frame, visible_frames: drawn.then(|| span.visible_frames()), reduced }
     }
 
     /// The captions of `frames` frames from `first` on, counted from the beginning of `scene`; a stretch may reach into
@@ -204,7 +212,7 @@ pub(crate) async fn tell(
     run: &Run,
 ) -> Result<Storyline, VideosError> {
     let format = Format::of(request, purpose);
-    media::cards::Theme::named(&request.picture.theme)?;
+    let theme = media::cards::Theme::named(&request.picture.theme)?;
     let style = CaptionStyle::read(&request.captions.style).await?;
     let mut narration = narration::narrate(studio, request, run).await?;
     add_intro_and_outro(&mut narration, request);
@@ -231,10 +239,11 @@ pub(crate) async fn tell(
     };
     let mut shots = casting.cast()?;
     shots::aim(&mut shots, format.size.ratio(), &studio.ffmpeg, run).await?;
+    let stills = shots::reduce_stills(&shots, format.size, theme.palette.ground, run).await?;
     let lengths: Vec<Vec<u32>> = shots.iter().map(|shots| shots.iter().map(|shot| shot.frames).collect()).collect();
     let spans = timeline::lay_shots(&lengths, &transitions);
     let cues = cues.into_iter().map(|made| made.output).collect();
-    Ok(Storyline { narration, materials, format, timed, cues, style, shots, spans })
+    Ok(Storyline { narration, materials, format, timed, cues, style, shots, stills, spans })
 }
 
 fn add_intro_and_outro(narration: &mut Narration, request: &VideoRequest) {

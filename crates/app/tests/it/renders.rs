@@ -73,7 +73,8 @@ fn footage_and_music_fill_a_frame_of_another_shape() {
     desk.music("bed.m4a");
     let arguments =
         ["video", "light.md", "--quality", "draft", "--media", "clips", "--music", "bed.m4a", "-o", "out.mp4"];
-    desk.succeed(arguments);
+    let ended = desk.succeed(arguments);
+    assert!(ended.complaint.contains("stills: 1 made"), "decoded once for all segments: {}", ended.complaint);
     assert_sound(&desk.path("out.mp4"), PORTRAIT);
     let facts: serde_json::Value = serde_json::from_slice(&std::fs::read(desk.path("out.json")).unwrap()).unwrap();
     let shown = facts["scenes"].to_string();

@@ -90,6 +90,22 @@ impl KenBurns {
     }
 }
 
+/// The still no larger than its motion in `frame` shows of it at the nearest look, whatever its timing; a smaller one as it
+/// is.
+pub fn reduce_for(still: Still, frame: Size) -> Result<Still, MediaError> {
+    let picture = still.size();
+    let cover = f64::max(
+        f64::from(frame.width) / f64::from(picture.width),
+        f64::from(frame.height) / f64::from(picture.height),
+    );
+    let factor = cover * SUPERSAMPLING * (1.0 + ZOOM.end());
+    if factor >= 1.0 {
+        return Ok(still);
+    }
+    let side = |pixels: u32| ((f64::from(pixels) * factor).round() as u32).max(1);
+    Still::new(scale(still.image(), WHOLE, Size::new(side(picture.width), side(picture.height)))?)
+}
+
 impl FrameSource for KenBurns {
     fn size(&self) -> Size {
         self.size

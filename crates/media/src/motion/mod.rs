@@ -5,5 +5,5 @@ mod focus;
 mod ken_burns;
 
 pub use focus::{Rect, crop_for, focus};
-pub use ken_burns::KenBurns;
 pub(crate) use ken_burns::scaled_crop;
+pub use ken_burns::{KenBurns, reduce_for};

@@ -42,14 +42,14 @@ impl Canvas {
             filters.push(rate.clone());
         }
         filters.extend(mending(clip.enhance));
-        let framed = self.framed(&filters.join(","), clip, output);
+        let filled = self.framed(&filters.join(","), clip, output);
         let mut end = Vec::new();
         if !drops_frames {
             end.push(rate);
         }
         end.push(format!("tpad=stop={}:stop_mode=clone", clip.spare_frames));
         end.push(timed(frames));
-        format!("[{input}]{framed},{}[{output}]", end.join(","))
+        format!("[{input}]{filled},{}[{output}]", end.join(","))
     }
 
     /// The filters for `frames` frames drawn at `size`.

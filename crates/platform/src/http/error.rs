@@ -41,7 +41,10 @@ impl HttpError {
     /// The sort of the failure; what is `Unavailable` may be tried again.
     pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::NoSpace { .. } => ErrorKind::Exhausted,
+            Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => ErrorKind::Exhausted,
             Self::BadUrl { .. }
+            | Self::Disk { .. }
             | Self::NotPublic { .. }
             | Self::TooManyRedirects { .. }
             | Self::ContentType { .. }
@@ -53,9 +56,6 @@ impl HttpError {
                 408 | 425 | 429 | 500..=599 => ErrorKind::Unavailable,
                 _ => ErrorKind::Invalid,
             },
-            Self::NoSpace { .. } => ErrorKind::Exhausted,
-            Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => ErrorKind::Exhausted,
-            Self::Disk { .. } => ErrorKind::Invalid,
             Self::Client(_) => ErrorKind::Missing,
         }
     }

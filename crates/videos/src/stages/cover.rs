@@ -1,5 +1,7 @@
 //! The picture that stands for the video: its title over one of its frames, or over the theme.
 
+use std::collections::HashMap;
+
 use kernel::Lang;
 use media::{
     Ffmpeg, Size, StillLimits,
@@ -34,17 +36,17 @@ pub(crate) struct CoverInput {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Backdrop {
     Clip { source: SourceRef, at_ms: u64 },
-    Still { source: SourceRef },
+    Still { file: FileRef },
 }
 
 impl Backdrop {
     /// A frame of a shot that shows footage.
-    pub(crate) fn of(picture: &ShotPicture) -> Option<Self> {
+    pub(crate) fn of(picture: &ShotPicture, stills: &HashMap<SourceRef, FileRef>) -> Option<Self> {
         match picture {
             ShotPicture::Clip { source, start_ms, .. } => {
                 Some(Self::Clip { source: source.clone(), at_ms: start_ms + 500 })
             }
-            ShotPicture::Still { source, .. } => Some(Self::Still { source: source.clone() }),
+            ShotPicture::Still { source, .. } => stills.get(source).map(|file| Self::Still { file: file.clone() }),
             ShotPicture::Card { .. } => None,
         }
     }
@@ -60,7 +62,7 @@ impl Stage for Cover {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     async fn run(&self, input: &CoverInput, context: &StageContext) -> Result<FileRef, StageError> {
@@ -73,10 +75,9 @@ impl Stage for Cover {
                 let frames = thumbnails(&self.ffmpeg, &path, &[*at_ms], side, Precision::KeyFrame).await;
                 frames.map_err(media_failure)?.into_iter().next()
             }
-            Some(Backdrop::Still { source }) => {
-                let path = context.source_path(source).await?;
-                let limits = StillLimits { matte: theme.palette.ground, ..StillLimits::default() };
-                let load = move || load_still(&path, &limits).map(|still| still.image().clone());
+            Some(Backdrop::Still { file }) => {
+                let path = context.path(file);
+                let load = move || load_still(&path, &StillLimits::default()).map(|still| still.image().clone());
                 Some(computing(load).await?)
             }
         };

@@ -7,6 +7,7 @@ pub(crate) mod cover;
 pub(crate) mod footage;
 pub(crate) mod mix;
 pub(crate) mod segment;
+pub(crate) mod still;
 pub(crate) mod voice;
 
 use ai::ProviderError;

@@ -76,6 +76,8 @@ pub(crate) struct Look {
     pub first_frame: u32,
     /// How long a drawn picture is seen in all, which decides how it moves.
     pub visible_frames: Option<u32>,
+    /// Of a still, what [`super::still::Reduce`] made of it.
+    pub reduced: Option<FileRef>,
 }
 
 /// The captions of a piece, and which stretch of their time it covers.
@@ -182,10 +184,9 @@ async fn visual(look: &Look, canvas: &Canvas, context: &StageContext) -> Result<
             let path = context.source_path(&source).await?;
             return Ok(Visual::Clip { path, info, start_ms: start_ms + into_ms.round() as u64, framing, speed });
         }
-        ShotPicture::Still { source, seed } => {
-            let path = context.source_path(&source).await?;
-            let size = canvas.size;
-            let limits = StillLimits { matte: theme.palette.ground, ..StillLimits::default() };
+        ShotPicture::Still { seed, .. } => {
+            let path = look.reduced.as_ref().map(|file| context.path(file)).ok_or_else(unprepared)?;
+            let (size, limits) = (canvas.size, StillLimits::default());
             computing(move || Ok(Box::new(KenBurns::new(&load_still(&path, &limits)?, size, timing, seed)?))).await?
         }
         ShotPicture::Card { card, seed } => {
@@ -198,6 +199,10 @@ async fn visual(look: &Look, canvas: &Canvas, context: &StageContext) -> Result<
         }
     };
     Ok(Visual::Drawn { source, first_frame })
+}
+
+fn unprepared() -> StageError {
+    media_failure(MediaError::Invalid("a still was not reduced; report this".to_owned()))
 }
 
 async fn watermark(input: &SegmentInput, context: &StageContext) -> Result<Option<Watermark>, StageError> {
