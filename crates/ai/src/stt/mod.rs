@@ -1,10 +1,19 @@
 //! Speech to text.
 
+#[cfg(feature = "testing")]
+pub mod conformance;
+#[cfg(feature = "testing")]
+mod fake;
+mod word_errors;
+
 use std::sync::Arc;
 
 use kernel::Lang;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "testing")]
+pub use self::fake::FakeStt;
+pub use self::word_errors::WordErrors;
 use crate::ProviderError;
 
 /// Samples a second of everything that is listened to.
@@ -47,7 +56,7 @@ pub struct Capability {
 pub struct Utterance {
     /// One channel at [`SAMPLE_RATE`], full scale ±32767.
     pub samples: Arc<[i16]>,
-    /// What is spoken; `None` where the engine is to find out.
+    /// What is spoken; `None` where the engine is to find out, which one that cannot refuses as `Invalid`.
     pub lang: Option<Lang>,
 }
 

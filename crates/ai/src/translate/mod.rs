@@ -1,8 +1,15 @@
 //! Translation.
 
+#[cfg(feature = "testing")]
+pub mod conformance;
+#[cfg(feature = "testing")]
+mod fake;
+
 use kernel::Lang;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "testing")]
+pub use self::fake::FakeTranslator;
 use crate::ProviderError;
 
 /// A translation engine.
