@@ -28,7 +28,7 @@ pub(crate) fn settings(data: Option<&Path>) -> anyhow::Result<Settings> {
 /// The speech engines, the preferred first.
 pub(crate) fn speech_engines(settings: &Settings) -> Vec<Arc<dyn Tts>> {
     let espeak = espeak::Settings { program: settings.programs.speech.clone(), ..espeak::Settings::default() };
-    tts::all(&tts::Settings { espeak })
+    tts::all(&tts::Settings { espeak, ..tts::Settings::default() })
 }
 
 /// FFmpeg, with what is known of it kept in the data folder.

@@ -1,3 +1,7 @@
 //! Adapters of the AI ports, one file each.
 
+mod fingerprint;
+mod library;
+pub mod stt;
+pub mod translate;
 pub mod tts;

@@ -96,11 +96,9 @@ fn backwards(text: &str) -> String {
             word.push(character);
             continue;
         }
-        if word.chars().all(char::is_alphabetic) {
-            out.extend(word.chars().rev())
-        } else {
-            out.push_str(&word)
-        }
+        let is_plain = word.chars().all(char::is_alphabetic);
+        let turned: String = if is_plain { word.chars().rev().collect() } else { word.clone() };
+        out.push_str(&turned);
         word.clear();
         out.push(character);
     }
