@@ -12,7 +12,7 @@ use crate::{FrameRate, MediaError, Size};
 const LONGEST_SIDE: u32 = 16_384;
 const MOST_PIXELS: u64 = 8192 * 8192;
 /// What a file may lack at its end before it counts as half written.
-const MISSING_MS: u64 = 500;
+pub(crate) const MISSING_MS: u64 = 500;
 
 const ENTRIES: &str = "format=format_name,duration:stream=index,codec_type,codec_name,width,height,pix_fmt,\
      sample_aspect_ratio,avg_frame_rate,r_frame_rate,duration,color_range,color_space,color_transfer,field_order,\
@@ -189,6 +189,15 @@ pub async fn probe_sound(ffmpeg: &Ffmpeg, path: &Path) -> Result<SoundInfo, Medi
 }
 
 async fn report(ffmpeg: &Ffmpeg, path: &Path) -> Result<Report, MediaError> {
+    ask(ffmpeg, path, ENTRIES).await
+}
+
+/// Asks ffprobe for `entries` of a file, and refuses one that is no media file with the reason.
+pub(crate) async fn ask<T: serde::de::DeserializeOwned>(
+    ffmpeg: &Ffmpeg,
+    path: &Path,
+    entries: &str,
+) -> Result<T, MediaError> {
     let metadata = tokio::fs::metadata(path).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => bad_file(path, "does not exist"),
         std::io::ErrorKind::PermissionDenied => bad_file(path, "cannot be read; check its permissions"),
@@ -200,7 +209,7 @@ async fn report(ffmpeg: &Ffmpeg, path: &Path) -> Result<Report, MediaError> {
     if metadata.len() == 0 {
         return Err(bad_file(path, "is empty; copy or export it again"));
     }
-    let command = ffmpeg.probe_command().args(["-of", "json", "-show_entries", ENTRIES]).args(ffmpeg::input(path));
+    let command = ffmpeg.probe_command().args(["-of", "json", "-show_entries", entries]).args(ffmpeg::input(path));
     let output = match command.run().await {
         Ok(output) => output,
         Err(error) if error.to_string().contains("moov atom not found") && !is_movie(path).await => {
@@ -220,7 +229,7 @@ async fn is_movie(path: &Path) -> bool {
     read.is_ok() && [b"ftyp", b"mdat", b"moov", b"free", b"skip", b"wide"].iter().any(|kind| head[4..] == **kind)
 }
 
-fn bad_file(path: &Path, reason: &str) -> MediaError {
+pub(crate) fn bad_file(path: &Path, reason: &str) -> MediaError {
     MediaError::BadFile { path: path.to_owned(), reason: reason.to_owned() }
 }
 
@@ -247,7 +256,7 @@ fn video_stream(report: &Report) -> Option<&Stream> {
     report.streams.iter().find(|stream| stream.codec_type == "video" && stream.disposition.attached_pic == 0)
 }
 
-fn parse_rate(text: &str) -> Option<FrameRate> {
+pub(crate) fn parse_rate(text: &str) -> Option<FrameRate> {
     let (numerator, denominator) = text.split_once('/')?;
     let (numerator, denominator) = (numerator.parse::<u64>().ok()?, denominator.parse::<u64>().ok()?);
     if denominator == 0 {
@@ -279,7 +288,12 @@ async fn duration(ffmpeg: &Ffmpeg, path: &Path, stream: &Stream, format: &Format
 }
 
 /// Where the data of a stream ends: an index at the start of a file promises frames that an interrupted copy lacks.
-async fn last_packet_end(ffmpeg: &Ffmpeg, path: &Path, stream: u32, stated_ms: u64) -> Result<u64, MediaError> {
+pub(crate) async fn last_packet_end(
+    ffmpeg: &Ffmpeg,
+    path: &Path,
+    stream: u32,
+    stated_ms: u64,
+) -> Result<u64, MediaError> {
     let from = format!("{}%", stated_ms.saturating_sub(300) as f64 / 1000.0);
     let selected = stream.to_string();
     let questions = ["-of", "csv=p=0", "-show_entries", "packet=pts_time,dts_time,duration_time"];
@@ -296,7 +310,7 @@ async fn last_packet_end(ffmpeg: &Ffmpeg, path: &Path, stream: u32, stated_ms: u
 }
 
 /// Reads through a file that does not state its length, as a browser's recording.
-async fn scanned_duration(ffmpeg: &Ffmpeg, path: &Path, stream: u32) -> Result<u64, MediaError> {
+pub(crate) async fn scanned_duration(ffmpeg: &Ffmpeg, path: &Path, stream: u32) -> Result<u64, MediaError> {
     let map = format!("0:{stream}");
     let command = ffmpeg.command().args(ffmpeg::input(path)).args(["-map", &map, "-c", "copy", "-f", "null", "-"]);
     let last = std::sync::Mutex::new(Progress::default());

@@ -81,6 +81,11 @@ impl Ducker {
 }
 
 impl Curve {
+    /// The curve of a block that begins at sample `start`, from how far down the bed is at a sample.
+    pub(super) fn of_block(start: u64, mut down_at: impl FnMut(u64) -> f32) -> Self {
+        Self(std::array::from_fn(|edge| down_at(start + (edge * HOP) as u64)))
+    }
+
     /// Turns down samples that begin at sample `offset` of the block by at most `depth_db`.
     pub(super) fn apply<const N: usize>(&self, depth_db: f32, offset: usize, samples: &mut [[f32; N]]) {
         let gains = self.0.map(|down| amplitude(f64::from(-depth_db * down)));
@@ -95,7 +100,7 @@ impl Curve {
 }
 
 /// Slow at both ends, so that neither is heard as an edge.
-fn smooth(position: f32) -> f32 {
+pub(super) fn smooth(position: f32) -> f32 {
     position * position * (3.0 - 2.0 * position)
 }
 

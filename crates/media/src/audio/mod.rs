@@ -1,29 +1,39 @@
 //! The sound of a video, made in process and in blocks: voice, music and the clips' own sound become one programme of
 //! the wanted loudness. Memory does not grow with length.
 //!
-//! [`mix`] does the work of a whole plan; [`decode_to_wav`] brings foreign files to the format it reads;
+//! [`mix`] does the work of a whole plan, [`dub_mix`] that of a new voice in place of another; [`decode_to_wav`] brings foreign files to the format it reads;
 //! [`encode_audio`] writes what a listener takes along; [`measure`] says how loud a WAV file is.
 
 mod biquad;
 mod compressor;
 mod denoise;
+mod dub;
 mod duck;
+mod likeness;
 mod limiter;
 mod loudness;
+mod master;
 mod mixer;
 mod music;
 mod plan;
 mod programme;
 mod resample;
 mod spool;
+mod stretch;
 mod timeline;
 mod transcode;
 mod voice;
 pub mod wav;
 
+use serde::{Deserialize, Serialize};
+
+pub use dub::{DubClip, DubMixPlan, clip_loudness, dub_mix};
+pub use likeness::{Likeness, likeness, loudness_within};
 pub use loudness::{Measured, measure};
 pub use mixer::{MixReport, mix};
 pub use plan::{ClipSound, Loudness, MixPlan, Music, NoiseReduction, VoiceClip, VoiceTone};
+pub use stretch::{STRETCH_FACTORS, stretch, stretch_wav};
+pub(crate) use transcode::sound_formats;
 pub use transcode::{AudioTags, LONGEST_DECODED, check_format, decode_to_wav, encode_audio};
 
 /// Samples a second of everything that is mixed.
@@ -34,6 +44,14 @@ pub const MAX_SAMPLES: u64 = 6 * 3600 * SAMPLE_RATE as u64;
 
 /// Samples that are worked on at a time: 100 ms.
 const BLOCK: usize = 4_800;
+
+/// A part of a sound, in samples at [`SAMPLE_RATE`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    pub start_sample: u64,
+    /// The first that is no more part of it.
+    pub end_sample: u64,
+}
 
 /// The level in LUFS that the voice is brought to inside the mix. Only differences matter until the programme as a
 /// whole gets its final gain, so the number is a convention: it leaves 20 dB for peaks.

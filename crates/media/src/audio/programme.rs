@@ -7,6 +7,7 @@ use std::path::Path;
 use super::compressor::Compressor;
 use super::duck::{BLOCKS_AHEAD, Curve, Ducker};
 use super::loudness::Meter;
+use super::master::Blocks;
 use super::mixer::Watch;
 use super::music::{self, Bed, Survey};
 use super::plan::{ClipSound, MixPlan, Music};
@@ -191,9 +192,8 @@ impl Speech<'_> {
     }
 }
 
-impl Programme<'_> {
-    /// Fills `out` with the next frames, [`BLOCK`] or what is left, and says how many; 0 at the end.
-    pub(super) fn next_block(&mut self, out: &mut [[f32; 2]]) -> Result<usize, MediaError> {
+impl Blocks for Programme<'_> {
+    fn next_block(&mut self, out: &mut [[f32; 2]]) -> Result<usize, MediaError> {
         self.look_ahead()?;
         let voice = self.ahead.pop_front();
         let curve = self.ducker.next_block();
@@ -219,7 +219,9 @@ impl Programme<'_> {
         self.position += count as u64;
         Ok(count)
     }
+}
 
+impl Programme<'_> {
     /// Reads one more block of voice and lets the ducker know it.
     fn look_ahead(&mut self) -> Result<(), MediaError> {
         let Some(voice) = &mut self.voice else {

@@ -21,11 +21,12 @@ pub const LONGEST_DECODED: Duration = Duration::from_hours(3);
 const LONGEST_TAG: usize = 1_000;
 
 /// A format to write: the file's extension, FFmpeg's encoder, its muxer, and their settings.
-struct Format {
-    extension: &'static str,
-    encoder: &'static str,
-    muxer: &'static str,
-    settings: &'static [&'static str],
+#[derive(Debug)]
+pub(crate) struct Format {
+    pub(crate) extension: &'static str,
+    pub(crate) encoder: &'static str,
+    pub(crate) muxer: &'static str,
+    pub(crate) settings: &'static [&'static str],
 }
 
 /// What [`encode_audio`] can write. Rates are those at which trained listeners stop hearing a difference for speech
@@ -94,6 +95,11 @@ pub async fn encode_audio(ffmpeg: &Ffmpeg, wav: &Path, output: &Path, tags: &Aud
     write(ffmpeg, command, format.muxer, partial.path(), output).await?;
     let output = output.to_owned();
     blocking(move || keep(partial, &output)).await
+}
+
+/// Every format that sound alone is written in.
+pub(crate) fn sound_formats() -> &'static [Format] {
+    FORMATS
 }
 
 /// Refuses a name whose ending no format has.

@@ -1,7 +1,8 @@
 //! Captions: timed words become cues a person can read, and cues become SubRip, WebVTT and the ASS that is burned in.
 //!
 //! The way through this module: [`break_into_cues`] once for the whole video, [`srt`], [`webvtt`] and [`ass`] for the
-//! files beside it, [`ass_window`] and [`burn_filter`] for each segment that is encoded.
+//! files beside it, [`ass_window`] and [`burn_filter`] for each segment that is encoded. The other way,
+//! [`read_transcript`] reads what a person brings.
 
 mod ass;
 mod atoms;
@@ -10,6 +11,8 @@ mod burn;
 mod clauses;
 mod color;
 mod layout;
+mod markup;
+mod read;
 mod sidecar;
 mod style;
 mod timing;
@@ -22,6 +25,10 @@ pub use ass::{Setting, ass, ass_window};
 pub use breaking::{Rules, break_into_cues};
 pub use burn::{burn_filter, escape_filter_value};
 pub use color::Color;
+pub use read::{
+    ProblemKind, Transcript, TranscriptCue, TranscriptError, TranscriptProblem, language_of_name, parse_transcript,
+    read_transcript,
+};
 pub use sidecar::{srt, webvtt};
 pub use style::{Backdrop, Outline, Position, Shadow, Style};
 

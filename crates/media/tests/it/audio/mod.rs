@@ -1,5 +1,6 @@
 //! Mixes of generated and spoken sound, judged by measuring what came out.
 
+mod dub;
 mod loudness;
 mod music;
 mod placement;

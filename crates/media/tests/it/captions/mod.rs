@@ -3,6 +3,7 @@
 mod breaking;
 mod drawing;
 mod golden;
+mod reading;
 mod render;
 mod sentences;
 mod sidecar;

@@ -1,0 +1,146 @@
+//! How alike two sounds are over chosen stretches, once the one is as loud as the other; and how loud stretches are.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::loudness::{Meter, SILENCE_DB};
+use super::wav::WavReader;
+use super::{BLOCK, SAMPLE_RATE, Span};
+use crate::MediaError;
+
+/// Two sounds compared.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Likeness {
+    /// From −1 to 1; 1 for two silences.
+    pub correlation: f64,
+    /// The first sound over what must be added to it to get the second, after one gain, in dB; at most 120.
+    pub snr_db: f64,
+    /// The gain, in dB, that brings the first sound nearest to the second.
+    pub gain_db: f64,
+    /// Compared, of each channel.
+    pub samples: u64,
+}
+
+/// Compares two WAV files at [`SAMPLE_RATE`], sample by sample, where `stretches` are. A stretch beyond the end of
+/// either is compared with silence.
+pub fn likeness(original: &Path, made: &Path, stretches: &[Span]) -> Result<Likeness, MediaError> {
+    let (mut original, mut made) = (open(original)?, open(made)?);
+    let (mut a, mut b) = (vec![[0.0_f32; 2]; BLOCK], vec![[0.0_f32; 2]; BLOCK]);
+    let (mut aa, mut bb, mut ab, mut samples) = (0.0_f64, 0.0_f64, 0.0_f64, 0);
+    let longest = original.frames().max(made.frames());
+    for stretch in stretches {
+        let end = stretch.end_sample.min(longest);
+        let mut at = stretch.start_sample.min(end);
+        original.seek(at)?;
+        made.seek(at)?;
+        while at < end {
+            let count = (end - at).min(BLOCK as u64) as usize;
+            read(&mut original, &mut a[..count])?;
+            read(&mut made, &mut b[..count])?;
+            for (a, b) in a[..count].as_flattened().iter().zip(b[..count].as_flattened()) {
+                let (a, b) = (f64::from(*a), f64::from(*b));
+                aa += a * a;
+                bb += b * b;
+                ab += a * b;
+            }
+            at += count as u64;
+            samples += count as u64;
+        }
+    }
+    Ok(compare(aa, bb, ab, samples))
+}
+
+/// Least squares: with the gain `ab / aa` what is left over has the power `bb − ab² / aa`.
+fn compare(aa: f64, bb: f64, ab: f64, samples: u64) -> Likeness {
+    if aa <= 0.0 || bb <= 0.0 {
+        let same = aa <= 0.0 && bb <= 0.0;
+        let (correlation, snr_db) = if same { (1.0, -SILENCE_DB) } else { (0.0, 0.0) };
+        return Likeness { correlation, snr_db, gain_db: 0.0, samples };
+    }
+    let explained = ab * ab / aa;
+    let snr_db = 10.0 * (explained / (bb - explained).max(explained * 1e-12).max(f64::MIN_POSITIVE)).log10();
+    Likeness {
+        correlation: ab / (aa * bb).sqrt(),
+        snr_db: snr_db.clamp(SILENCE_DB, -SILENCE_DB),
+        gain_db: 20.0 * (ab.abs() / aa).max(1e-6).log10(),
+        samples,
+    }
+}
+
+/// The integrated loudness of the stretches of a WAV file taken together, in LUFS; none for silence and for less than
+/// 400 ms in all.
+pub fn loudness_within(path: &Path, stretches: &[Span]) -> Result<Option<f64>, MediaError> {
+    let mut wav = open(path)?;
+    let mut meter = Meter::loudness(2, SAMPLE_RATE)?;
+    let mut block = vec![[0.0_f32; 2]; BLOCK];
+    for stretch in stretches {
+        let end = stretch.end_sample.min(wav.frames());
+        let mut at = stretch.start_sample.min(end);
+        wav.seek(at)?;
+        while at < end {
+            let count = wav.read(&mut block[..(end - at).min(BLOCK as u64) as usize])?;
+            meter.add(block[..count].as_flattened())?;
+            at += count.max(1) as u64;
+        }
+    }
+    meter.integrated()
+}
+
+fn open(path: &Path) -> Result<WavReader, MediaError> {
+    let wav = WavReader::open(path)?;
+    if wav.sample_rate() != SAMPLE_RATE {
+        let reason = format!("has {} samples a second, not {SAMPLE_RATE}; decode it again", wav.sample_rate());
+        return Err(MediaError::BadFile { path: path.into(), reason });
+    }
+    Ok(wav)
+}
+
+fn read(wav: &mut WavReader, out: &mut [[f32; 2]]) -> Result<(), MediaError> {
+    let count = wav.read(out)?;
+    out[count..].fill([0.0; 2]);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::wav::write_mono_s16;
+
+    fn file(folder: &Path, name: &str, sample: impl Fn(usize) -> f64) -> std::path::PathBuf {
+        let path = folder.join(name);
+        let samples: Vec<i16> = (0..48_000).map(|n| (sample(n) * 10_000.0).round() as i16).collect();
+        write_mono_s16(&path, SAMPLE_RATE, &samples).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_gain_is_no_difference_and_a_disturbance_counts_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let wave = |n: usize| (n as f64 * 0.05).sin();
+        let original = file(folder.path(), "a.wav", wave);
+        let softer = file(folder.path(), "b.wav", |n| 0.5 * wave(n));
+        let disturbed =
+            file(folder.path(), "c.wav", |n| wave(n) + if n >= 24_000 { 0.1 * (n as f64 * 0.7).sin() } else { 0.0 });
+        let first = Span { start_sample: 0, end_sample: 24_000 };
+        let second = Span { start_sample: 24_000, end_sample: 48_000 };
+        let same = likeness(&original, &softer, &[first, second]).unwrap();
+        assert!(same.correlation > 0.999_99 && same.snr_db > 60.0 && (same.gain_db + 6.02).abs() < 0.01, "{same:?}");
+        assert!(likeness(&original, &disturbed, &[first]).unwrap().snr_db > 110.0);
+        let noisy = likeness(&original, &disturbed, &[second]).unwrap();
+        assert!((noisy.snr_db - 20.0).abs() < 0.3 && noisy.samples == 24_000, "{noisy:?}");
+    }
+
+    #[test]
+    fn a_sound_that_ends_early_is_unlike_from_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let original = file(folder.path(), "a.wav", |n| (n as f64 * 0.05).sin());
+        let short = folder.path().join("short.wav");
+        write_mono_s16(&short, SAMPLE_RATE, &[]).unwrap();
+        let all = Span { start_sample: 0, end_sample: u64::MAX };
+        assert!(likeness(&original, &short, &[all]).unwrap().correlation.abs() < 1e-9);
+        assert!((likeness(&short, &short, &[all]).unwrap().correlation - 1.0).abs() < 1e-9);
+        assert_eq!(loudness_within(&short, &[all]).unwrap(), None);
+        assert!(loudness_within(&original, &[all]).unwrap().is_some());
+    }
+}
