@@ -1,6 +1,6 @@
 # The commands of this repository; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench clean-out
+.PHONY: help setup demo test bench bench-dub clean-out
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{ name = $$2; $$1 = ""; $$2 = ""; printf "  make %-10s %s\n", name, substr($$0, 3) }'
@@ -18,6 +18,10 @@ test: ## every check: format, lints, layout, licences, tests
 bench: setup ## measure against the bare encode, and write docs/benchmarks.md
 	@cargo build --release
 	@cargo xtask bench
+
+bench-dub: setup ## measure dubs: how good they are and what they cost, and write docs/benchmarks-dubbing.md
+	@cargo build --release
+	@cargo xtask bench-dub
 
 clean-out: ## delete the videos in out/
 	@rm -rf out

@@ -23,6 +23,8 @@ enum Task {
     Tidy,
     /// Measure Pressroom against the bare encode, and write docs/benchmarks.md.
     Bench(bench::BenchOptions),
+    /// Measure dubs, and write docs/benchmarks-dubbing.md.
+    BenchDub(bench::BenchDubOptions),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let done = match arguments.task {
         Task::Tidy => tidy::run(root()),
         Task::Bench(options) => bench::run(root(), &options),
+        Task::BenchDub(options) => bench::run_dub(root(), &options),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     // Nothing is left to tell when standard error is closed.

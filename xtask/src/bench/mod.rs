@@ -4,12 +4,14 @@
 //! counts are ratios within one run on one machine.
 
 mod case;
+mod dub;
 mod measure;
 mod report;
 
 use crate::process;
 use anyhow::{Context, Result};
 use case::{Case, Orientation};
+pub(crate) use dub::{BenchDubOptions, run as run_dub};
 use measure::{Cost, VideoFacts};
 use report::Row;
 use std::fmt::Write as _;

@@ -2,6 +2,7 @@
 
 use super::MEGABYTE;
 use super::measure::{Cost, VideoFacts};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 const MAX_FLOOR_RATIO: f64 = 1.4;
@@ -20,10 +21,29 @@ const MAX_LENGTH_MEMORY_RATIO: f64 = 1.2;
 /// One line of the table.
 #[derive(Debug)]
 pub(super) struct Row {
-    what: &'static str,
+    what: Cow<'static, str>,
     measured: String,
     reach: String,
     reached: bool,
+}
+
+impl Row {
+    /// A number with its upper bound.
+    pub(super) fn at_most(what: impl Into<Cow<'static, str>>, value: f64, most: f64, unit: &str) -> Self {
+        let (measured, reach) = (format!("{value:.2} {unit}"), format!("≤ {most} {unit}"));
+        Self::told(what, measured, reach, value <= most)
+    }
+
+    /// What something else measured and judged.
+    pub(super) fn told(
+        what: impl Into<Cow<'static, str>>,
+        measured: impl Into<String>,
+        reach: impl Into<String>,
+        reached: bool,
+    ) -> Self {
+        let trimmed = |text: String| text.trim_end().to_owned();
+        Self { what: what.into(), measured: trimmed(measured.into()), reach: trimmed(reach.into()), reached }
+    }
 }
 
 /// The whole run against the bare encode.
@@ -33,19 +53,19 @@ pub(super) fn compare_with_floor(whole: &Cost, floor: &Cost) -> Vec<Row> {
     let memory = whole.peak_memory_bytes as f64 / MEGABYTE;
     vec![
         Row {
-            what: "processor seconds of the whole run over the floor",
+            what: "processor seconds of the whole run over the floor".into(),
             measured: format!("{ratio:.2} ({:.1} s over {:.1} s)", whole.processor_s, floor.processor_s),
             reach: format!("≤ {MAX_FLOOR_RATIO}"),
             reached: ratio <= MAX_FLOOR_RATIO,
         },
         Row {
-            what: "wall time over half the processor seconds",
+            what: "wall time over half the processor seconds".into(),
             measured: format!("{idle:.2} ({:.1} s)", whole.wall_s),
             reach: format!("≤ {MAX_IDLE_RATIO}"),
             reached: idle <= MAX_IDLE_RATIO,
         },
         Row {
-            what: "peak memory of all processes",
+            what: "peak memory of all processes".into(),
             measured: format!("{memory:.0} MB (floor {:.0} MB)", floor.peak_memory_bytes as f64 / MEGABYTE),
             reach: format!("≤ {MAX_MEMORY_MB} MB"),
             reached: memory <= MAX_MEMORY_MB,
@@ -56,7 +76,7 @@ pub(super) fn compare_with_floor(whole: &Cost, floor: &Cost) -> Vec<Row> {
 /// How much less the result resembles the lossless render than one plain encode does.
 pub(super) fn compare_similarity(ours: f64, best: f64, bitrate_share: f64) -> Row {
     Row {
-        what: "SSIM against a lossless render, below that of one plain encode of it",
+        what: "SSIM against a lossless render, below that of one plain encode of it".into(),
         measured: format!("{:.4} ({ours:.4}, {best:.4}; bitrate {bitrate_share:.2} times)", best - ours),
         reach: format!("≤ {MAX_SIMILARITY_LOSS}"),
         reached: best - ours <= MAX_SIMILARITY_LOSS,
@@ -69,19 +89,19 @@ pub(super) fn compare_repeats(whole: &Cost, again: &Cost, edited: &Cost, storybo
     let storyboard_ratio = storyboard.wall_s / whole.wall_s;
     vec![
         Row {
-            what: "unchanged second run",
+            what: "unchanged second run".into(),
             measured: format!("{:.2} s, {} encoders", again.wall_s, again.encoder_count),
             reach: format!("< {MAX_AGAIN_S} s, no encode"),
             reached: again.wall_s < MAX_AGAIN_S && again.encoder_count == 0,
         },
         Row {
-            what: "one sentence edited: processor seconds over the whole run's",
+            what: "one sentence edited: processor seconds over the whole run's".into(),
             measured: format!("{edit_ratio:.2} ({:.1} s)", edited.processor_s),
             reach: format!("≤ {MAX_EDIT_RATIO}"),
             reached: edit_ratio <= MAX_EDIT_RATIO,
         },
         Row {
-            what: "storyboard and draft: wall time over the whole run's",
+            what: "storyboard and draft: wall time over the whole run's".into(),
             measured: format!("{storyboard_ratio:.2} ({:.1} s)", storyboard.wall_s),
             reach: format!("≤ {MAX_STORYBOARD_RATIO}"),
             reached: storyboard_ratio <= MAX_STORYBOARD_RATIO,
@@ -96,13 +116,13 @@ pub(super) fn compare_lengths(minute: &Cost, ten_minutes: &Cost, times_as_long: 
     let max_processor = MAX_LENGTH_RATIO * times_as_long / 10.0;
     vec![
         Row {
-            what: "ten minutes over one: processor seconds",
+            what: "ten minutes over one: processor seconds".into(),
             measured: format!("{processor:.1} times, for a video {times_as_long:.1} times as long"),
             reach: format!("≤ {max_processor:.1} times"),
             reached: processor <= max_processor,
         },
         Row {
-            what: "ten minutes over one: peak memory",
+            what: "ten minutes over one: peak memory".into(),
             measured: format!("{memory:.2} times ({:.0} MB)", ten_minutes.peak_memory_bytes as f64 / MEGABYTE),
             reach: format!("≤ {MAX_LENGTH_MEMORY_RATIO} times"),
             reached: memory <= MAX_LENGTH_MEMORY_RATIO,
@@ -142,11 +162,30 @@ pub(super) fn write_page(rows: &[Row], machine: &str, facts: &VideoFacts, runs: 
         facts.frame_count,
         super::case::FPS
     );
+    write_rows(&mut page, rows);
+    page
+}
+
+/// The page `docs/benchmarks-dubbing.md`.
+pub(super) fn write_dub_page(rows: &[Row], machine: &str, minutes: f64) -> String {
+    let mut page = format!(
+        "# Benchmarks of dubbing\n\n\
+         Written by `make bench-dub`; do not edit. Measured on {machine}.\n\n\
+         The case: a talk of {minutes:.0} minutes, sentences spoken by FFmpeg's Flite at known times over quiet music, dubbed\n\
+         from English into Spanish offline with the transcript given, where nothing else is said. The figures of quality are\n\
+         those of `pressroom dub report`. Processor seconds are those of all processes, memory is the greatest sum of their\n\
+         proportional set sizes.\n\n\
+         | what | measured | to reach | |\n|---|---|---|---|\n"
+    );
+    write_rows(&mut page, rows);
+    page
+}
+
+fn write_rows(page: &mut String, rows: &[Row]) {
     for Row { what, measured, reach, reached } in rows {
         let verdict = if *reached { "reached" } else { "**not reached**" };
         let _ = writeln!(page, "| {what} | {measured} | {reach} | {verdict} |");
     }
-    page
 }
 
 #[cfg(test)]

@@ -1,0 +1,199 @@
+//! Measures dubs: how good they are, by Pressroom's own report and by listening to them again, and what they cost.
+
+mod case;
+
+use super::measure::{self, Cost};
+use super::report::{self, Row};
+use super::{MEGABYTE, process, say};
+use anyhow::{Context, Result};
+use case::Talk;
+use serde_json::Value;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MAX_PROCESSOR_S_PER_MINUTE: f64 = 6.0;
+const MAX_LISTENING_S_PER_MINUTE: f64 = 30.0;
+const MAX_EDIT_RATIO: f64 = 0.05;
+const MAX_MEMORY_MB: f64 = 500.0;
+const MAX_MEMORY_RATIO: f64 = 1.2;
+const MAX_WORD_ERRORS: f64 = 0.1;
+const SHORT_MINUTES: u64 = 10;
+const LONG_MINUTES: u64 = 120;
+
+/// How much to measure.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchDubOptions {
+    /// Leave out the two hours, which take longer than all the rest
+    #[arg(long)]
+    skip_two_hours: bool,
+}
+
+/// Measures everything and writes the table.
+pub(crate) fn run(root: &Path, options: &BenchDubOptions) -> Result<()> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = root.join(target);
+    let machine = report::describe_machine();
+    say("talks")?;
+    let minutes: &[u64] = if options.skip_two_hours { &[SHORT_MINUTES] } else { &[SHORT_MINUTES, LONG_MINUTES] };
+    let folder = target.join("bench-dub");
+    let talks = case::prepare(&folder.join("case"), minutes)?;
+    let [talk, longer @ ..] = &talks[..] else { anyhow::bail!("there is no talk to dub") };
+    let bench = Bench { pressroom: target.join("release/pressroom"), folder };
+
+    say("a dub with its transcript")?;
+    let (mut rows, whole) = bench.measure_dub(talk)?;
+    say("one line edited")?;
+    rows.push(bench.measure_edit(talk, &whole)?);
+    say("a dub without a transcript")?;
+    rows.push(bench.measure_listening(talk)?);
+    say("a dub heard again")?;
+    rows.push(bench.hear_again(talk)?);
+    for longer in longer {
+        say("two hours")?;
+        rows.push(bench.compare_memory(longer, &whole)?);
+    }
+    let text = report::write_dub_page(&rows, &machine, talk.minutes);
+    std::fs::write(root.join("docs/benchmarks-dubbing.md"), &text).context("the page could not be written")?;
+    write!(std::io::stdout(), "{text}")?;
+    Ok(())
+}
+
+struct Bench {
+    pressroom: PathBuf,
+    folder: PathBuf,
+}
+
+impl Bench {
+    /// English to Spanish with the transcript: the report's own figures, and the cost.
+    fn measure_dub(&self, talk: &Talk) -> Result<(Vec<Row>, Cost)> {
+        let output = self.empty("dub")?;
+        let cost = measure::measure(self.dub(talk, "es", "dub").arg("--transcript").arg(&talk.transcript))?;
+        let mut rows = self.figures(&output.join("talk-10.dub.json"))?;
+        let memory = cost.peak_memory_bytes as f64 / MEGABYTE;
+        rows.push(Row::at_most(
+            "processor seconds for a minute, transcript given",
+            cost.processor_s / talk.minutes,
+            MAX_PROCESSOR_S_PER_MINUTE,
+            "s",
+        ));
+        rows.push(Row::at_most("peak memory of all processes, ten minutes", memory, MAX_MEMORY_MB, "MB"));
+        Ok((rows, cost))
+    }
+
+    /// What `pressroom dub report` says of the first language.
+    fn figures(&self, document: &Path) -> Result<Vec<Row>> {
+        let mut command = process::command(&self.pressroom, &self.folder);
+        command.args(["dub", "report", "--json"]).arg(document);
+        let printed = process::read_output(&mut command)?;
+        let report: Value = printed.lines().find_map(|line| serde_json::from_str(line).ok()).context("no report")?;
+        let figures = report.pointer("/reports/0/figures").or_else(|| report.pointer("/figures"));
+        let figures = figures.and_then(Value::as_array).context("a report has figures")?;
+        let row = |figure: &Value| {
+            let text = |key: &str| figure[key].as_str().unwrap_or_default().to_owned();
+            let value = figure["value"].as_f64().unwrap_or(f64::NAN);
+            Row::told(text("name"), format!("{value:.3} {}", text("unit")), text("reach"), figure["met"] == true)
+        };
+        Ok(figures.iter().map(row).collect())
+    }
+
+    fn measure_edit(&self, talk: &Talk, whole: &Cost) -> Result<Row> {
+        let document = self.folder.join("dub").join("talk-10.dub.json");
+        let mut edit = process::command(&self.pressroom, &self.folder);
+        edit.args(["dub", "edit", "-q", "--set", "12.translation=Los peces viven en todas las partes del mar."]);
+        process::read_output(edit.arg(&document))?;
+        let mut resume = process::command(&self.pressroom, &self.folder);
+        resume.args(["dub", "resume", "-q", "--data"]).arg(self.folder.join("data-dub")).arg(&document);
+        let cost = measure::measure(resume.arg("-o").arg(self.folder.join("dub")))?;
+        let ratio = cost.processor_s / whole.processor_s;
+        let what = format!("one line of {:.0} minutes edited: processor seconds over the whole run's", talk.minutes);
+        Ok(Row::at_most(what, ratio, MAX_EDIT_RATIO, ""))
+    }
+
+    fn measure_listening(&self, talk: &Talk) -> Result<Row> {
+        self.empty("listening")?;
+        let cost = measure::measure(&mut self.dub(talk, "es", "listening"))?;
+        let seconds = cost.processor_s / talk.minutes;
+        Ok(Row::at_most(
+            "processor seconds for a minute, without a transcript",
+            seconds,
+            MAX_LISTENING_S_PER_MINUTE,
+            "s",
+        ))
+    }
+
+    /// Dubs the Spanish talk into English, writes down what is heard in it, and counts the words that are wrong.
+    fn hear_again(&self, talk: &Talk) -> Result<Row> {
+        let output = self.empty("again")?;
+        let mut dub = self.dub(talk, "en", "again");
+        process::read_output(dub.args(["--from", "es", "--transcript"]).arg(&talk.spanish))?;
+        let mut transcribe = process::command(&self.pressroom, &self.folder);
+        let heard = output.join("heard.srt");
+        transcribe.args(["transcribe", "-q", "--from", "en", "--data"]).arg(self.folder.join("data-again"));
+        process::read_output(transcribe.arg(output.join("talk-10.en.mp4")).arg("-o").arg(&heard))?;
+        let (said, heard) = (words(&output.join("talk-10.en.srt"))?, words(&heard)?);
+        let rate = distance(&said, &heard) as f64 / said.len().max(1) as f64;
+        Ok(Row::at_most("dubbed English written down again: word errors", rate, MAX_WORD_ERRORS, ""))
+    }
+
+    fn compare_memory(&self, longer: &Talk, whole: &Cost) -> Result<Row> {
+        self.empty("longer")?;
+        let cost = measure::measure(self.dub(longer, "es", "longer").arg("--transcript").arg(&longer.transcript))?;
+        let ratio = cost.peak_memory_bytes as f64 / whole.peak_memory_bytes as f64;
+        Ok(Row::at_most("two hours over ten minutes: peak memory", ratio, MAX_MEMORY_RATIO, "times"))
+    }
+
+    fn dub(&self, talk: &Talk, to: &str, name: &str) -> Command {
+        let mut command = process::command(&self.pressroom, &self.folder);
+        command.args(["dub", "-q", "--to", to]).arg(&talk.video).arg("--data");
+        command.arg(self.folder.join(format!("data-{name}"))).arg("-o").arg(self.folder.join(name));
+        command
+    }
+
+    /// A folder for results, and the data folder beside it, both empty.
+    fn empty(&self, name: &str) -> Result<PathBuf> {
+        let output = self.folder.join(name);
+        for folder in [&output, &self.folder.join(format!("data-{name}"))] {
+            if folder.exists() {
+                std::fs::remove_dir_all(folder).with_context(|| format!("{} stays", folder.display()))?;
+            }
+        }
+        std::fs::create_dir_all(&output)?;
+        Ok(output)
+    }
+}
+
+/// The words of a file of subtitles, in small letters.
+fn words(subtitles: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(subtitles).with_context(|| subtitles.display().to_string())?;
+    let said = text.lines().filter(|line| !line.contains("-->") && line.parse::<u32>().is_err());
+    let words = said.flat_map(|line| line.split(|letter: char| !(letter.is_alphanumeric() || letter == '\'')));
+    Ok(words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect())
+}
+
+/// Words that are wrong, missing or too many (Levenshtein's distance).
+fn distance(said: &[String], heard: &[String]) -> usize {
+    let mut row: Vec<usize> = (0..=heard.len()).collect();
+    for (index, word) in said.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
+        for (column, other) in heard.iter().enumerate() {
+            let wrong = diagonal + usize::from(word != other);
+            diagonal = row[column + 1];
+            row[column + 1] = wrong.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[heard.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_missing_and_further_words_count_once_each() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(distance(&words("the sea is blue"), &words("the see is is")), 2);
+        assert_eq!(distance(&words("the sea is blue"), &words("sea is blue now")), 2);
+        assert_eq!(distance(&words("same"), &words("same")), 0);
+    }
+}
