@@ -128,9 +128,10 @@ impl Bench {
         let mut dub = self.dub(talk, "en", "again");
         process::read_output(dub.args(["--from", "es", "--transcript"]).arg(&talk.spanish))?;
         let mut transcribe = process::command(&self.pressroom, &self.folder);
-        let heard = output.join("heard.srt");
+        // As every transcript it is named by its source and language.
+        let (folder, heard) = (output.join("heard"), output.join("heard/talk-10.en.en.srt"));
         transcribe.args(["transcribe", "-q", "--from", "en", "--data"]).arg(self.folder.join("data-again"));
-        process::read_output(transcribe.arg(output.join("talk-10.en.mp4")).arg("-o").arg(&heard))?;
+        process::read_output(transcribe.arg(output.join("talk-10.en.mp4")).arg("-o").arg(&folder))?;
         let (said, heard) = (words(&output.join("talk-10.en.srt"))?, words(&heard)?);
         let rate = distance(&said, &heard) as f64 / said.len().max(1) as f64;
         Ok(Row::at_most("dubbed English written down again: word errors", rate, MAX_WORD_ERRORS, ""))
