@@ -119,7 +119,8 @@ pub async fn remux(
         .args(["-max_muxing_queue_size", MOST_WAITING, "-fflags", "+bitexact", "-flags:a", "+bitexact"])
         .args(container.settings)
         .args(["-f", container.muxer])
-        .arg(ffmpeg::file(partial.path()));
+        .arg(ffmpeg::file(partial.path()))
+        .args(dub.source.anchor());
     ffmpeg.run(command, on_progress).await.map_err(|error| partial.explain(error))?;
     partial.finish()?;
     Ok(mapping.notes)

@@ -51,7 +51,8 @@ pub async fn extract(
         .args(["-map", "[programme]", "-c:a", "pcm_s16le", "-f", "wav"])
         .arg(ffmpeg::file(programme.path()))
         .args(["-map", "[speech]", "-c:a", "pcm_s16le", "-f", "wav"])
-        .arg(ffmpeg::file(speech.path()));
+        .arg(ffmpeg::file(speech.path()))
+        .args(source.anchor());
     ffmpeg.run(command, on_progress).await.map_err(|error| programme.explain(error))?;
     for (partial, wanted) in [(&programme, samples), (&speech, samples / u64::from(SAMPLE_RATE / SPEECH_RATE))] {
         let found = WavReader::open(partial.path())?.frames();

@@ -138,6 +138,16 @@ impl Source {
         arguments
     }
 
+    /// A further output, which goes nowhere, for the end of the arguments. Where streams begin anywhere, FFmpeg counts
+    /// from the first of those that it is to read: this way those are the same in every run.
+    pub(crate) fn anchor(&self) -> &'static [&'static str] {
+        if WITH_ZERO.iter().any(|name| self.is_in(name)) {
+            &[]
+        } else {
+            &["-map", "0:v?", "-map", "0:a?", "-c", "copy", "-f", "null", "-"]
+        }
+    }
+
     /// Whether its container is the one that ffprobe calls `name`.
     pub(crate) fn is_in(&self, name: &str) -> bool {
         is_in(&self.container, name)

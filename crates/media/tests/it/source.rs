@@ -28,14 +28,15 @@ pub(crate) fn onsets(path: &Path) -> Vec<f64> {
     let rate = wav.sample_rate();
     let mut sound = vec![[0.0_f32]; wav.frames() as usize];
     wav.read(&mut sound).unwrap();
-    let mut silent_since = -i64::from(rate);
+    let silence = rate as usize / 10;
+    let mut last_loud: Option<usize> = None;
     let mut found = Vec::new();
     for (index, [sample]) in sound.iter().enumerate() {
         if sample.abs() > 0.1 {
-            if index as i64 - silent_since > i64::from(rate) / 10 {
+            if last_loud.is_none_or(|last| index - last > silence) {
                 found.push(index as f64 / f64::from(rate));
             }
-            silent_since = index as i64;
+            last_loud = Some(index);
         }
     }
     found
@@ -64,7 +65,7 @@ async fn everything_a_dub_must_keep_is_found() {
     let source = probe_source(&bench.ffmpeg, &bench.generate(arguments, "talk.mkv").await).await.unwrap();
     let video = source.video.as_ref().unwrap();
     assert_eq!((video.codec.as_str(), video.size.width), ("h264", 64));
-    assert_eq!(video.fps.unwrap().as_f64().round(), 30.0);
+    assert!((video.fps.unwrap().as_f64() - 29.97).abs() < 0.05, "{video:?}");
     assert_eq!(source.audio.len(), 2);
     assert_eq!((source.audio[0].codec.as_str(), source.audio[0].sample_rate), ("mp3", 44_100));
     assert_eq!(
@@ -135,7 +136,7 @@ async fn sound_keeps_its_time_whatever_the_container_does_to_it() {
             -0.6,
         ),
         (format!("{picture} -f lavfi -i aevalsrc={beeps}:s=48000:d=3 -c:v mpeg2video -c:a mp2"), "stream.ts", 0.0),
-        (format!("{picture} -f lavfi -i aevalsrc={beeps}:s=48000:d=3 -c:v mpeg4 -c:a libmp3lame"), "old.avi", 0.0),
+        (format!("{picture} -f lavfi -i aevalsrc={beeps}:s=48000:d=3 -c:v mpeg4 -c:a pcm_s16le"), "old.avi", 0.0),
         (format!("-f lavfi -i aevalsrc={beeps}:s=8000:d=3"), "narrow.wav", 0.0),
         (format!("-f lavfi -i aevalsrc={beeps}:s=48000:d=3 -c:a libmp3lame"), "alone.mp3", 0.0),
     ];
