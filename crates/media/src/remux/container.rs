@@ -41,7 +41,8 @@ pub(super) struct Container {
     pub(super) many_sounds: bool,
 }
 
-const AAC: (&str, &[&str]) = ("aac", &["-b", "192k"]);
+/// At such a rate the coder called fast is the better one as well (ffmpeg-codecs(1), `aac_coder`).
+const AAC: (&str, &[&str]) = ("aac", &["-b", "192k", "-aac_coder", "fast"]);
 
 const CONTAINERS: &[Container] = &[
     Container {

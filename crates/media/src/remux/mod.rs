@@ -102,8 +102,10 @@ pub async fn remux(
     ffmpeg.require_encoder(container.encoder)?;
     let partial = Partial::beside(output)?;
     let mut command = ffmpeg.command();
-    if dub.source.is_in("avi") {
-        // It states when packets are decoded, not when they are shown.
+    // AVI states when packets are decoded, not when they are shown; what FFmpeg makes of that is late by the frames that
+    // reordering holds back.
+    let is_avi = dub.source.is_in("avi");
+    if is_avi {
         command = command.args(["-fflags", "+genpts"]);
     }
     command = command.args(dub.source.input(dub.path));
@@ -114,8 +116,11 @@ pub async fn remux(
         command = command.args(ffmpeg::opened_as(&subtitles.path, "srt,webvtt"));
     }
     let mapping = Mapping::new(&dub, &container);
+    command = command.args(&mapping.arguments);
+    if is_avi {
+        command = command.args(["-bsf:v", "setts=pts=PTS-STARTPTS:dts=DTS-STARTPTS"]);
+    }
     let command = command
-        .args(&mapping.arguments)
         .args(["-max_muxing_queue_size", MOST_WAITING, "-fflags", "+bitexact", "-flags:a", "+bitexact"])
         .args(container.settings)
         .args(["-f", container.muxer])

@@ -5,9 +5,9 @@
 use super::gaussian::{COEFFICIENTS, Gaussian};
 
 /// How much a further speaker must explain. 1 would be right for frames that know nothing of each other and voices that
-/// say all sounds equally often. Measured on seven voices of two engines: two sentences of one voice need at most 0.9,
-/// three of two voices at least 1.9.
-const PENALTY: f64 = 1.7;
+/// say all sounds equally often. Measured on 132 sentences by six voices of two engines, alone and under music: below 2
+/// a voice falls into two, from 2.5 on the two most alike become one where each has but two sentences.
+const PENALTY: f64 = 2.3;
 
 /// Utterances compared each with each; the longest of more, and the others are added one by one.
 const MOST_COMPARED: usize = 320;
