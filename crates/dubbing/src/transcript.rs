@@ -1,6 +1,8 @@
 //! The user's transcript or subtitles as utterances: marks that are not said taken out, lines of one sentence joined,
 //! small overlaps mended, and what does not match the source refused with its line.
 
+use media::captions::{ProblemKind, Transcript, TranscriptCue};
+
 use crate::document::{MAX_TEXT_BYTES, Utterance, Word, share_time};
 
 /// Subtitles are often shown a little into the next; more than this is a mistake.
@@ -14,49 +16,48 @@ const MAX_JOINED_MS: u64 = 15_000;
 /// Shorter than this nothing can be said.
 const SHORTEST_MS: u64 = 100;
 
-/// A line of a transcript.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TranscriptLine {
-    /// Where it stands in its file, from 1.
-    pub line: usize,
-    pub start_ms: u64,
-    pub end_ms: u64,
-    pub text: String,
-    pub speaker: Option<String>,
-}
-
 /// Why a transcript cannot be used for a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TranscriptError {
     #[error("has no line in which something is said; give one with text, or leave the transcript out")]
     Empty,
-    #[error("line {line} begins at {start} and ends at {end}; mend its times")]
-    Reversed { line: usize, start: String, end: String },
+    #[error("line {line} ends before it begins, or at once; mend its times")]
+    Reversed { line: u32 },
     #[error("overlaps itself: line {line} begins at {start}, before line {before} ends at {end}; mend one of them")]
-    Overlap { line: usize, start: String, before: usize, end: String },
+    Overlap { line: u32, start: String, before: u32, end: String },
     #[error(
         "does not match the source: line {line} ends at {end}, and the source lasts {duration}; is it of another video?"
     )]
-    TooLong { line: usize, end: String, duration: String },
+    TooLong { line: u32, end: String, duration: String },
     #[error("line {line} has {bytes} bytes of text, more than {MAX_TEXT_BYTES}; divide it")]
-    TooMuch { line: usize, bytes: usize },
+    TooMuch { line: u32, bytes: usize },
 }
 
 /// The utterances of a transcript in the order of time, numbered from 1.
 ///
 /// Each begins where its first line does. A line on which nothing is said (`♪`, `[applause]`) makes none.
-pub fn utterances(lines: &[TranscriptLine], duration_ms: u64) -> Result<Vec<Utterance>, TranscriptError> {
-    let mut said: Vec<TranscriptLine> = Vec::with_capacity(lines.len());
-    for line in lines {
+///
+/// Where some lines name who speaks, one that names nobody is of the one before it.
+pub fn utterances(transcript: &Transcript, duration_ms: u64) -> Result<Vec<Utterance>, TranscriptError> {
+    if let Some(problem) = transcript.problems.iter().find(|problem| problem.kind == ProblemKind::Reversed) {
+        return Err(TranscriptError::Reversed { line: problem.line });
+    }
+    let mut said: Vec<TranscriptCue> = Vec::with_capacity(transcript.cues.len());
+    for line in &transcript.cues {
         check(line, duration_ms)?;
         let text = spoken_text(&line.text);
         if !text.is_empty() {
             let end_ms = line.end_ms.min(duration_ms);
-            said.push(TranscriptLine { end_ms, text, ..line.clone() });
+            said.push(TranscriptCue { end_ms, text, ..line.clone() });
         }
     }
     said.sort_by_key(|line| (line.start_ms, line.line));
     part_overlaps(&mut said)?;
+    for index in 1..said.len() {
+        if said[index].speaker.is_none() {
+            said[index].speaker = said[index - 1].speaker.clone();
+        }
+    }
     let mut utterances: Vec<Utterance> = Vec::with_capacity(said.len());
     for line in said {
         match utterances.last_mut() {
@@ -70,10 +71,10 @@ pub fn utterances(lines: &[TranscriptLine], duration_ms: u64) -> Result<Vec<Utte
     if utterances.is_empty() { Err(TranscriptError::Empty) } else { Ok(utterances) }
 }
 
-fn check(line: &TranscriptLine, duration_ms: u64) -> Result<(), TranscriptError> {
+fn check(line: &TranscriptCue, duration_ms: u64) -> Result<(), TranscriptError> {
     let (number, end) = (line.line, clock(line.end_ms));
     if line.end_ms < line.start_ms + SHORTEST_MS {
-        return Err(TranscriptError::Reversed { line: number, start: clock(line.start_ms), end });
+        return Err(TranscriptError::Reversed { line: number });
     }
     if line.end_ms > duration_ms.saturating_add(LATE_END_MS) || line.start_ms + SHORTEST_MS > duration_ms {
         return Err(TranscriptError::TooLong { line: number, end, duration: clock(duration_ms) });
@@ -85,7 +86,7 @@ fn check(line: &TranscriptLine, duration_ms: u64) -> Result<(), TranscriptError>
 }
 
 /// Lets each line end before the next begins, where they overlap by no more than subtitles do.
-fn part_overlaps(lines: &mut [TranscriptLine]) -> Result<(), TranscriptError> {
+fn part_overlaps(lines: &mut [TranscriptCue]) -> Result<(), TranscriptError> {
     for index in 1..lines.len() {
         let (before, next) = (&lines[index - 1], &lines[index]);
         let overlap_ms = before.end_ms.saturating_sub(next.start_ms);
@@ -103,7 +104,7 @@ fn part_overlaps(lines: &mut [TranscriptLine]) -> Result<(), TranscriptError> {
 }
 
 /// Whether a line goes on with the sentence of the utterance before.
-fn belongs(last: &Utterance, line: &TranscriptLine) -> bool {
+fn belongs(last: &Utterance, line: &TranscriptCue) -> bool {
     last.speaker == line.speaker
         && !crate::sentences::ends_sentence(&last.text)
         && line.start_ms - last.end_ms <= JOINED_PAUSE_MS
@@ -111,7 +112,7 @@ fn belongs(last: &Utterance, line: &TranscriptLine) -> bool {
         && last.text.len() + line.text.len() < MAX_TEXT_BYTES
 }
 
-fn utterance(id: u32, line: &TranscriptLine) -> Utterance {
+fn utterance(id: u32, line: &TranscriptCue) -> Utterance {
     Utterance {
         id,
         start_ms: line.start_ms,
@@ -125,7 +126,7 @@ fn utterance(id: u32, line: &TranscriptLine) -> Utterance {
     }
 }
 
-fn join(last: &mut Utterance, line: &TranscriptLine) {
+fn join(last: &mut Utterance, line: &TranscriptCue) {
     last.text.push(' ');
     last.text.push_str(&line.text);
     last.words.extend(words(line));
@@ -133,7 +134,7 @@ fn join(last: &mut Utterance, line: &TranscriptLine) {
 }
 
 /// The words of a line share its time; that of the lines before and after is not theirs.
-fn words(line: &TranscriptLine) -> Vec<Word> {
+fn words(line: &TranscriptCue) -> Vec<Word> {
     share_time(&line.text, line.start_ms, line.end_ms)
 }
 
@@ -191,11 +192,15 @@ mod tests {
 
     use super::*;
 
-    fn line(line: usize, start_ms: u64, end_ms: u64, text: &str) -> TranscriptLine {
-        TranscriptLine { line, start_ms, end_ms, text: text.to_owned(), speaker: None }
+    fn line(line: u32, start_ms: u64, end_ms: u64, text: &str) -> TranscriptCue {
+        TranscriptCue { start_ms, end_ms, text: text.to_owned(), speaker: None, line }
     }
 
-    fn told(lines: &[TranscriptLine]) -> Vec<(u64, u64, String)> {
+    fn utterances(lines: &[TranscriptCue], duration_ms: u64) -> Result<Vec<Utterance>, TranscriptError> {
+        super::utterances(&Transcript { cues: lines.to_vec(), problems: Vec::new() }, duration_ms)
+    }
+
+    fn told(lines: &[TranscriptCue]) -> Vec<(u64, u64, String)> {
         let found = utterances(lines, 60_000).unwrap();
         found.into_iter().map(|utterance| (utterance.start_ms, utterance.end_ms, utterance.text)).collect()
     }
@@ -217,8 +222,10 @@ mod tests {
 
     #[test]
     fn speakers_are_kept_apart() {
-        let other = TranscriptLine { speaker: Some("Ann".to_owned()), ..line(2, 1000, 2000, "and then") };
-        assert_eq!(told(&[line(1, 0, 1000, "Well"), other]).len(), 2);
+        let other = TranscriptCue { speaker: Some("Ann".to_owned()), ..line(2, 1000, 2000, "and then") };
+        let found = utterances(&[line(1, 0, 1000, "Well"), other, line(3, 2100, 3000, "so it was.")], 60_000).unwrap();
+        let speakers: Vec<_> = found.iter().map(|utterance| utterance.speaker.as_deref()).collect();
+        assert_eq!(speakers, [None, Some("Ann")]);
     }
 
     #[test]
@@ -254,7 +261,7 @@ mod tests {
     #[test]
     fn times_that_run_backwards_and_a_transcript_of_nothing_are_refused() {
         let reversed = utterances(&[line(3, 2000, 1000, "One.")], 60_000).unwrap_err();
-        assert!(matches!(reversed, TranscriptError::Reversed { line: 3, .. }));
+        assert!(matches!(reversed, TranscriptError::Reversed { line: 3 }));
         assert_eq!(utterances(&[line(1, 0, 1000, "[music]")], 60_000), Err(TranscriptError::Empty));
     }
 
@@ -267,7 +274,7 @@ mod tests {
             let mut transcript = Vec::new();
             for (index, (pause, length, text)) in lines.iter().enumerate() {
                 at += pause;
-                transcript.push(line(index + 1, at, at + length, text));
+                transcript.push(line(index as u32 + 1, at, at + length, text));
                 at += length;
             }
             let made = utterances(&transcript, at).unwrap();

@@ -1,0 +1,206 @@
+//! How a dub is made, stage by stage: read this first.
+//!
+//! extract → speech → listen → speakers → (each language: translate → speak → stretch → mix → compare)
+
+use std::path::Path;
+
+use kernel::Lang;
+use media::{captions::Cue, source};
+use pipeline::{ProgressPlan, Run};
+
+use crate::{
+    DubbingError,
+    document::{Dub, Measured, Settings},
+    hearing::{self, Known, OpenSource},
+    performance::{self, Performed},
+    request::{DubRequest, OutputKind, Track},
+    service::Booth,
+    sound::{self, Sound},
+    stages::{extract::Extracted, measure::SourceLevels},
+    subtitles::{self, Grid},
+    translation, voices,
+};
+
+/// How long a frame is where a source has no pictures.
+const SOUND_FRAME_MS: f64 = 40.0;
+
+/// The stages and their usual shares of the time.
+pub fn plan() -> ProgressPlan {
+    ProgressPlan::new([
+        ("extract", 4.0),
+        ("speech", 2.0),
+        ("listen", 40.0),
+        ("speakers", 1.0),
+        ("levels", 2.0),
+        ("translate", 6.0),
+        ("speak", 20.0),
+        ("stretch", 5.0),
+        ("mix", 10.0),
+        ("compare", 2.0),
+    ])
+}
+
+/// A dub under way: its document, and the source it is made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    pub dub: Dub,
+    pub open: OpenSource,
+    pub extracted: Extracted,
+}
+
+/// What was made of one language.
+#[derive(Debug, Clone)]
+pub(crate) struct MadeLang {
+    pub lang: Lang,
+    /// None where only subtitles were asked for.
+    pub sound: Option<Sound>,
+    pub cues: Vec<Cue>,
+}
+
+/// Listens to a source, or reads its transcript. What cannot be done at all is said before that takes its minutes.
+pub(crate) async fn begin(
+    booth: &Booth,
+    request: &DubRequest,
+    source: source::Source,
+    run: &Run,
+) -> Result<Work, DubbingError> {
+    let open = hearing::open(source, &request.source, (request.track.clone(), request.lang.as_ref()), run).await?;
+    let utterances = match &request.transcript {
+        Some(path) => hearing::read_transcript(path, open.duration_ms())?,
+        None => Vec::new(),
+    };
+    let transcript = request.transcript.as_deref();
+    let known = Known { open: &open, lang: request.lang.as_ref(), transcript, utterances };
+    check_early(booth, request, &known).await?;
+    let extracted = hearing::extract(booth, &open, run).await?;
+    let mut dub = hearing::hear(booth, known, &extracted, &request.settings, run).await?;
+    dub.targets.clone_from(&request.targets);
+    let dub = dub.checked(&request.source)?;
+    Ok(Work { dub, open, extracted })
+}
+
+/// Goes on with a document; its source must be the one it was made of.
+pub(crate) async fn reopen(
+    booth: &Booth,
+    dub: Dub,
+    (path, source): (&Path, source::Source),
+    run: &Run,
+) -> Result<Work, DubbingError> {
+    let open = hearing::open(source, path, (Track::Number(dub.source.track + 1), None), run).await?;
+    if open.file.hash() != dub.source.hash {
+        let reason = "is not the file this dub was made of, or has changed since; dub it anew with --force".to_owned();
+        return Err(DubbingError::BadFile { path: path.to_owned(), reason });
+    }
+    for lang in &dub.targets {
+        check_lang(booth, &dub, lang).await?;
+    }
+    let extracted = hearing::extract(booth, &open, run).await?;
+    Ok(Work { dub, open, extracted })
+}
+
+/// Says what cannot be done, as far as it can be known without listening.
+async fn check_early(booth: &Booth, request: &DubRequest, known: &Known<'_>) -> Result<(), DubbingError> {
+    let heard = if known.transcript.is_some() { Vec::new() } else { hearing::heard_langs(&booth.listeners).await? };
+    let lang = known.lang(&heard);
+    if known.transcript.is_none() {
+        hearing::choose_listener(&booth.listeners, lang.as_ref()).await?;
+    }
+    let Some(lang) = lang else { return Ok(()) };
+    let probe = probe_dub(&lang, &request.settings);
+    for target in &request.targets {
+        if target.primary() == lang.primary() && *target == lang {
+            return Err(DubbingError::Request(format!(
+                "the source speaks `{lang}` already; name another language with --to"
+            )));
+        }
+        check_lang(booth, &probe, target).await?;
+    }
+    Ok(())
+}
+
+/// A document of nothing, to ask what could be done with one.
+fn probe_dub(lang: &Lang, settings: &Settings) -> Dub {
+    Dub {
+        schema: crate::document::Schema::V1,
+        source: crate::document::Source { path: "-".into(), hash: String::new(), track: 0, duration_ms: 0 },
+        lang: lang.clone(),
+        targets: Vec::new(),
+        settings: settings.clone(),
+        speakers: Vec::new(),
+        utterances: Vec::new(),
+        results: std::collections::BTreeMap::new(),
+    }
+}
+
+/// Whether a dub can be translated to a language and spoken in it.
+async fn check_lang(booth: &Booth, dub: &Dub, lang: &Lang) -> Result<(), DubbingError> {
+    translation::find_way(&booth.translators, dub, lang).await?;
+    let voices = performance::all_voices(&booth.voices).await?;
+    Ok(voices::cast(&mut dub.clone(), lang, &voices)?)
+}
+
+/// Makes every language of a document, and writes into it what was made.
+pub(crate) async fn produce(
+    booth: &Booth,
+    work: &mut Work,
+    kind: OutputKind,
+    run: &Run,
+) -> Result<Vec<MadeLang>, DubbingError> {
+    let levels = match kind {
+        OutputKind::Dub => Some(sound::levels(&work.dub, &work.extracted, run).await?),
+        OutputKind::Subtitles => None,
+    };
+    let mut made = Vec::new();
+    for lang in work.dub.targets.clone() {
+        translation::translate(&booth.translators, &mut work.dub, &lang, run).await?;
+        made.push(match &levels {
+            Some(levels) => dub_lang(booth, work, &lang, levels, run).await?,
+            None => MadeLang { cues: cues_of(work, &lang, &[])?, lang, sound: None },
+        });
+    }
+    Ok(made)
+}
+
+async fn dub_lang(
+    booth: &Booth,
+    work: &mut Work,
+    lang: &Lang,
+    levels: &SourceLevels,
+    run: &Run,
+) -> Result<MadeLang, DubbingError> {
+    let lines = performance::perform(&booth.voices, &mut work.dub, lang, run).await?;
+    let samples = work.open.source.duration_samples();
+    let sound = sound::mix(&work.dub, (&work.extracted, samples), levels, &lines, run).await?;
+    let cues = cues_of(work, lang, &lines)?;
+    let measured = Measured {
+        duration_ms: work.open.duration_ms(),
+        frame_ms: frame_ms(&work.open),
+        loudness_lufs: sound.mixed.report.integrated_lufs,
+        target_lufs: sound.target_lufs,
+        true_peak_dbtp: Some(sound.mixed.report.true_peak_dbtp),
+        background_correlation: sound.background.map(|compared| compared.correlation),
+        background_snr_db: sound.background.map(|compared| compared.snr_db),
+        subtitles: subtitles::figures(&cues, lang),
+    };
+    work.dub.results.insert(lang.clone(), measured);
+    Ok(MadeLang { lang: lang.clone(), sound: Some(sound), cues })
+}
+
+fn frame_ms(open: &OpenSource) -> f64 {
+    let rate = open.source.video.as_ref().and_then(|video| video.fps);
+    rate.map_or(SOUND_FRAME_MS, |rate| 1000.0 / rate.as_f64())
+}
+
+fn grid(work: &Work) -> Grid {
+    Grid { frame_ms: frame_ms(&work.open), duration_ms: work.open.duration_ms() }
+}
+
+/// The subtitles of the original.
+pub(crate) fn original_cues(work: &Work) -> Result<Vec<Cue>, DubbingError> {
+    Ok(subtitles::cues(&subtitles::original(&work.dub), grid(work))?)
+}
+
+fn cues_of(work: &Work, lang: &Lang, lines: &[Performed]) -> Result<Vec<Cue>, DubbingError> {
+    let spoken = lines.iter().map(|line| (work.dub.utterances[line.utterance].id, line.words.clone())).collect();
+    Ok(subtitles::cues(&subtitles::translated(&work.dub, lang, &spoken), grid(work))?)
+}
