@@ -2,7 +2,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use ai::tts::Tts;
+use ai::{stt::Stt, translate::Translator, tts::Tts};
+use dubbing::{Booth, Dubbing};
 use kernel::SystemClock;
 use media::Ffmpeg;
 use pipeline::{Limits, Store};
@@ -10,7 +11,10 @@ use platform::{
     config::{Settings, Sources},
     http::{AddressPolicy, HttpClient},
 };
-use providers::tts::{self, espeak};
+use providers::{
+    stt, translate,
+    tts::{self, espeak},
+};
 use tokio_util::sync::CancellationToken;
 use videos::{Studio, Videos};
 
@@ -31,6 +35,16 @@ pub(crate) fn speech_engines(settings: &Settings) -> Vec<Arc<dyn Tts>> {
     tts::all(&tts::Settings { espeak, ..tts::Settings::default() })
 }
 
+/// The engines that write down what is said, the preferred first.
+pub(crate) fn listeners() -> Vec<Arc<dyn Stt>> {
+    stt::all(&stt::Settings::default())
+}
+
+/// The translators, the preferred first.
+pub(crate) fn translators() -> Vec<Arc<dyn Translator>> {
+    translate::all(&translate::Settings::default())
+}
+
 /// FFmpeg, with what is known of it kept in the data folder.
 pub(crate) async fn ffmpeg(settings: &Settings) -> anyhow::Result<Ffmpeg> {
     Ok(Ffmpeg::discover(settings.programs.ffmpeg.as_deref(), &settings.data.join("ffmpeg")).await?)
@@ -45,7 +59,27 @@ pub(crate) async fn videos(settings: &Settings, cancellation: CancellationToken)
         fetch: Arc::new(HttpClient::new(AddressPolicy::PublicOnly)?),
         jobs: settings.jobs(),
     };
-    let max_age = Duration::from_secs(u64::from(settings.cache.max_age_days) * SECONDS_OF_A_DAY);
-    let limits = Limits { max_bytes: settings.cache.max_bytes, max_age };
+    let limits = limits(settings);
     Ok(Videos { studio, store, memory: settings.memory(), limits, cancellation })
+}
+
+/// The dubbing service on the data folder.
+pub(crate) async fn dubbing(settings: &Settings, cancellation: CancellationToken) -> anyhow::Result<Dubbing> {
+    let store = Store::open(&settings.data, Arc::new(SystemClock)).await?;
+    let mut voices = speech_engines(settings);
+    // Few languages, and better understood in those: a dub takes such an engine first, a video keeps its usual voice.
+    voices.reverse();
+    let booth = Booth {
+        ffmpeg: ffmpeg(settings).await?.cancelled_by(cancellation.clone()),
+        listeners: listeners(),
+        translators: translators(),
+        voices,
+        jobs: settings.jobs(),
+    };
+    Ok(Dubbing { booth, store, memory: settings.memory(), limits: limits(settings), cancellation })
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let max_age = Duration::from_secs(u64::from(settings.cache.max_age_days) * SECONDS_OF_A_DAY);
+    Limits { max_bytes: settings.cache.max_bytes, max_age }
 }

@@ -50,7 +50,7 @@ impl OpenSource {
 pub(crate) async fn open(
     source: source::Source,
     path: &Path,
-    (track, lang): (Track, Option<&Lang>),
+    (track, lang): (&Track, Option<&Lang>),
     run: &Run,
 ) -> Result<OpenSource, DubbingError> {
     let track = choose_track(&source, path, track, lang)?;
@@ -60,10 +60,10 @@ pub(crate) async fn open(
 fn choose_track(
     source: &source::Source,
     path: &Path,
-    track: Track,
+    track: &Track,
     lang: Option<&Lang>,
 ) -> Result<usize, DubbingError> {
-    match track {
+    match *track {
         Track::Number(number) => number.checked_sub(1).filter(|index| *index < source.audio.len()).ok_or_else(|| {
             let count = source.audio.len();
             let reason = format!("has {count} sounds, and none with the number {number}; choose from 1 to {count}");

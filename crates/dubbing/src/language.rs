@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::document::tests::{lang, utterance};
 
-    fn signs<'a>(utterances: &'a [Utterance]) -> Signs<'a> {
+    fn signs(utterances: &[Utterance]) -> Signs<'_> {
         Signs { said: None, tag: None, transcript: None, utterances, heard: &[] }
     }
 

@@ -64,7 +64,7 @@ pub(crate) async fn begin(
     source: source::Source,
     run: &Run,
 ) -> Result<Work, DubbingError> {
-    let open = hearing::open(source, &request.source, (request.track.clone(), request.lang.as_ref()), run).await?;
+    let open = hearing::open(source, &request.source, (&request.track, request.lang.as_ref()), run).await?;
     let utterances = match &request.transcript {
         Some(path) => hearing::read_transcript(path, open.duration_ms())?,
         None => Vec::new(),
@@ -86,7 +86,7 @@ pub(crate) async fn reopen(
     (path, source): (&Path, source::Source),
     run: &Run,
 ) -> Result<Work, DubbingError> {
-    let open = hearing::open(source, path, (Track::Number(dub.source.track + 1), None), run).await?;
+    let open = hearing::open(source, path, (&Track::Number(dub.source.track + 1), None), run).await?;
     if open.file.hash() != dub.source.hash {
         let reason = "is not the file this dub was made of, or has changed since; dub it anew with --force".to_owned();
         return Err(DubbingError::BadFile { path: path.to_owned(), reason });

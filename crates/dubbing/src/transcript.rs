@@ -53,10 +53,10 @@ pub fn utterances(transcript: &Transcript, duration_ms: u64) -> Result<Vec<Utter
     }
     said.sort_by_key(|line| (line.start_ms, line.line));
     part_overlaps(&mut said)?;
-    for index in 1..said.len() {
-        if said[index].speaker.is_none() {
-            said[index].speaker = said[index - 1].speaker.clone();
-        }
+    let mut speaker = None;
+    for line in &mut said {
+        speaker = line.speaker.take().or(speaker);
+        line.speaker.clone_from(&speaker);
     }
     let mut utterances: Vec<Utterance> = Vec::with_capacity(said.len());
     for line in said {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use kernel::ErrorKind;
+use kernel::{ErrorKind, Lang};
 use media::fonts;
 use platform::resources;
 use serde::Serialize;
@@ -67,6 +67,7 @@ pub(crate) async fn run(global: &Global, console: &Console) -> anyhow::Result<Ex
         findings
             .push(Finding::of(&format!("voices of {}", engine.name()), voices, |voices| format!("{}", voices.len())));
     }
+    findings.extend(dubbing_engines().await);
     findings.extend(families());
     let (memory, processors) = (resources::memory_limit_bytes() >> 20, resources::cpu_count());
     findings.push(Finding::new("machine", State::Good, format!("{processors} processors, {memory} MiB of memory")));
@@ -107,6 +108,29 @@ async fn ffmpeg(settings: &platform::config::Settings) -> Vec<Finding> {
         findings.push(Finding::new("other encoders", State::Note, format!("not there: {}", missing.join(", "))));
     }
     findings
+}
+
+/// What is there to dub with. A dub can be given a transcript, so that nothing here is a fault.
+async fn dubbing_engines() -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for engine in wiring::listeners() {
+        let langs = engine.langs().await.map(|langs| langs.iter().map(Lang::to_string).collect::<Vec<_>>());
+        findings.push(optional(&format!("{} hears", engine.name()), langs));
+    }
+    for engine in wiring::translators() {
+        let pairs = engine.pairs().await;
+        let pairs = pairs.map(|pairs| pairs.iter().map(|pair| format!("{}-{}", pair.from, pair.to)).collect());
+        findings.push(optional(&format!("{} translates", engine.name()), pairs));
+    }
+    findings
+}
+
+fn optional(what: &str, found: Result<Vec<String>, ai::ProviderError>) -> Finding {
+    match found {
+        Ok(found) if found.is_empty() => Finding::new(what, State::Note, "nothing installed; `make setup` installs it"),
+        Ok(found) => Finding::new(what, State::Good, found.join(", ")),
+        Err(error) => Finding::new(what, State::Note, error.to_string()),
+    }
 }
 
 fn families() -> Vec<Finding> {

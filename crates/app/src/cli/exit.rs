@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use dubbing::DubbingError;
 use kernel::ErrorKind;
 use videos::VideosError;
 
@@ -25,8 +26,9 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
 fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
     error.chain().find_map(|cause| {
         let media = cause.downcast_ref::<media::MediaError>().map(media::MediaError::kind);
+        let dubbing = || cause.downcast_ref::<DubbingError>().map(DubbingError::kind);
         let provider = || cause.downcast_ref::<ai::ProviderError>().map(|error| error.kind);
-        media.or_else(provider)
+        media.or_else(dubbing).or_else(provider)
     })
 }
 

@@ -3,10 +3,14 @@
 mod completions;
 mod console;
 mod doctor;
+mod dub;
+mod dub_settings;
 mod exit;
 mod narrate;
 mod order;
 mod settings;
+mod transcribe;
+mod translate;
 mod video;
 mod voices;
 
@@ -52,6 +56,12 @@ enum Command {
     Video(Box<video::VideoArgs>),
     /// Read a script aloud into an audio file
     Narrate(Box<narrate::NarrateArgs>),
+    /// Let a video speak other languages
+    Dub(Box<dub::DubArgs>),
+    /// Write down what is said in a video as subtitles
+    Transcribe(transcribe::TranscribeArgs),
+    /// Translate subtitles
+    Translate(translate::TranslateArgs),
     /// List the voices
     Voices(voices::VoicesArgs),
     /// Check that everything Pressroom needs is here
@@ -86,6 +96,9 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
         match cli.command {
             Command::Video(args) => video::run(*args, &cli.global, console, cancel).await,
             Command::Narrate(args) => narrate::run(*args, &cli.global, console, cancel).await,
+            Command::Dub(args) => dub::run(*args, &cli.global, console, cancel).await,
+            Command::Transcribe(args) => transcribe::run(args, &cli.global, console, cancel).await,
+            Command::Translate(args) => translate::run(args, &cli.global, console, cancel).await,
             Command::Voices(args) => voices::run(args, &cli.global, console).await,
             Command::Doctor => doctor::run(&cli.global, console).await,
             Command::Completions(args) => completions::run(&args),

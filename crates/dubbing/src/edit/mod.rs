@@ -158,24 +158,19 @@ fn langs(dub: &Dub, id: u32, lang: Option<&Lang>, field: Field) -> Result<Vec<La
 
 fn set_in_line(line: &mut Line, id: u32, field: Field, value: Option<&String>) -> Result<(), EditError> {
     let value = value.map(|value| value.trim());
+    let fault = |reason: String| impossible(id, format!("`{field}` {reason}"));
     match field {
         Field::Translation => {
             line.translation = value.map(str::to_owned);
             line.machine = None;
+            // What was found of the old one says nothing of the new.
+            line.needs_person.clear();
         }
         Field::Voice => line.voice = value.map(str::to_owned),
-        Field::Dubbed => {
-            line.dubbed =
-                value.map(|value| flag(value).map_err(|e| impossible(id, format!("`dubbed` {e}")))).transpose()?
-        }
-        Field::Speed => {
-            line.speed =
-                value.map(|value| number(value).map_err(|e| impossible(id, format!("`speed` {e}")))).transpose()?
-        }
+        Field::Dubbed => line.dubbed = value.map(flag).transpose().map_err(fault)?,
+        Field::Speed => line.speed = value.map(number).transpose().map_err(fault)?,
         Field::Text | Field::StartMs | Field::EndMs | Field::Speaker | Field::Note => {}
     }
-    // What was found of the line before no longer holds.
-    line.needs_person.clear();
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! An utterance becomes words.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use ai::stt::{SAMPLE_RATE, Stt, Transcript, Utterance};
 use kernel::Lang;
@@ -42,15 +42,15 @@ impl Stage for Listen {
 
     async fn run(&self, input: &ListenInput, context: &StageContext) -> Result<Transcript, StageError> {
         let (path, start_ms, end_ms) = (context.path(&input.speech), input.start_ms, input.end_ms);
-        let samples = computing(move || read(path, start_ms, end_ms)).await?;
+        let samples = computing(move || read(&path, start_ms, end_ms)).await?;
         let utterance = Utterance { samples: samples.into(), lang: input.lang.clone() };
         self.engine.transcribe(&utterance).await.map_err(provider_failure)
     }
 }
 
 /// The samples of a stretch of a WAV file, as whole numbers.
-fn read(path: PathBuf, start_ms: u64, end_ms: u64) -> Result<Vec<i16>, MediaError> {
-    let mut wav = WavReader::open(&path)?;
+fn read(path: &Path, start_ms: u64, end_ms: u64) -> Result<Vec<i16>, MediaError> {
+    let mut wav = WavReader::open(path)?;
     let sample = |ms: u64| ms * u64::from(SAMPLE_RATE) / 1000;
     wav.seek(sample(start_ms).min(wav.frames()))?;
     let mut frames = vec![[0.0_f32; 1]; (sample(end_ms) - sample(start_ms)) as usize];
