@@ -47,6 +47,7 @@ fn goes_on(group: &[Utterance], next: &Utterance, punctuated: bool, joins: impl 
     joins(last)
         && last.speaker == next.speaker
         && !ends_sentence(&last.text)
+        && !(punctuated && stands_alone(&last.text) && begins_sentence(&next.text))
         && next.start_ms.saturating_sub(last.end_ms) <= longest_pause
         && next.end_ms.saturating_sub(first.start_ms) <= MAX_JOINED_MS
         && chars + next.text.chars().count() <= MAX_JOINED_CHARS
@@ -57,6 +58,21 @@ pub fn ends_sentence(text: &str) -> bool {
     let closing =
         |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '”' | '’' | '»' | '›' | ')' | ']' | '」' | '』' | '）');
     text.trim_end_matches(closing).ends_with(['.', '!', '?', '…', '。', '！', '？', '।', '॥', '؟', '۔', '．'])
+}
+
+/// Whether a text begins with a capital letter as a sentence does; the English `I` has one anywhere.
+fn begins_sentence(text: &str) -> bool {
+    let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let word = text.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    word != "I" && word.starts_with(char::is_uppercase)
+}
+
+/// Whether a text without an end mark may be all there is, as a heading is: it has no clause mark at its end, and no short
+/// word, such as an article, that asks for another.
+fn stands_alone(text: &str) -> bool {
+    let last = text.split_whitespace().next_back().unwrap_or_default();
+    let asks_for_more = last.chars().count() <= 3 && last.chars().all(char::is_lowercase);
+    last.ends_with(char::is_alphanumeric) && !asks_for_more
 }
 
 /// Divides a text into as many parts as there are `weights`, about as long as they say, at words, and after a clause
@@ -155,6 +171,19 @@ mod tests {
             utterance(3, 2100, 3000, "Bring a coat."),
         ];
         assert_eq!(ranges(&utterances), [0..2, 2..3]);
+    }
+
+    #[test]
+    fn a_heading_is_no_part_of_the_sentence_after_it() {
+        let utterances = [
+            utterance(1, 0, 1000, "Three lights worth waiting for"),
+            utterance(2, 1050, 2000, "A good painting needs a good hour."),
+            utterance(3, 2100, 3000, "We saw them in"),
+            utterance(4, 3000, 4000, "Venice, and"),
+            utterance(5, 4000, 5000, "I liked it."),
+        ];
+        assert_eq!(ranges(&utterances), [0..1, 1..2, 2..5]);
+        assert!(!stands_alone("When it rains,") && !begins_sentence("I liked it") && begins_sentence("“Élan vital"));
     }
 
     #[test]

@@ -94,14 +94,25 @@ pub(super) struct Talk {
     pub(super) minutes: f64,
 }
 
-/// Speaks the sentences once, and lays them into talks of `minutes` minutes each; what is there stays.
+/// The sentences again and again, each time in another part of the talk, so that no line is another's copy.
+fn line(index: usize) -> (String, String) {
+    let Sentence { english, spanish } = &SENTENCES[index % SENTENCES.len()];
+    match index / SENTENCES.len() {
+        0 => ((*english).to_owned(), (*spanish).to_owned()),
+        part => {
+            let part = part + 1;
+            (
+                format!("In part {part} I say it again. {english}"),
+                format!("En la parte {part} lo digo otra vez. {spanish}"),
+            )
+        }
+    }
+}
+
+/// Talks of `minutes` minutes each; what is there stays.
 pub(super) fn prepare(folder: &Path, minutes: &[u64]) -> Result<Vec<Talk>> {
     fs::create_dir_all(folder).with_context(|| format!("{} could not be made", folder.display()))?;
-    let mut spoken = Vec::new();
-    for (index, sentence) in SENTENCES.iter().enumerate() {
-        spoken.push(speak(folder, index, sentence.english)?);
-    }
-    minutes.iter().map(|minutes| talk(folder, &spoken, *minutes)).collect()
+    minutes.iter().map(|minutes| talk(folder, *minutes)).collect()
 }
 
 /// The samples of a sentence.
@@ -121,7 +132,7 @@ fn speak(folder: &Path, index: usize, text: &str) -> Result<Vec<u8>> {
     Ok(samples)
 }
 
-fn talk(folder: &Path, spoken: &[Vec<u8>], minutes: u64) -> Result<Talk> {
+fn talk(folder: &Path, minutes: u64) -> Result<Talk> {
     let name = |ending: &str| folder.join(format!("talk-{minutes}.{ending}"));
     let talk =
         Talk { video: name("mp4"), transcript: name("en.srt"), spanish: name("es.srt"), minutes: minutes as f64 };
@@ -134,18 +145,19 @@ fn talk(folder: &Path, spoken: &[Vec<u8>], minutes: u64) -> Result<Talk> {
     let (mut at, mut count) = (RATE, 0_usize);
     sound.write_all(&vec![0; RATE as usize * 2])?;
     loop {
-        let (sentence, samples) = (&SENTENCES[count % SENTENCES.len()], &spoken[count % spoken.len()]);
+        let said = line(count);
+        let samples = speak(folder, count, &said.0)?;
         let length = samples.len() as u64 / 2;
         if at + length + TAIL_MS * RATE / 1000 > total {
             break;
         }
         count += 1;
         let (start, end) = (stamp(at), stamp(at + length));
-        write!(english, "{count}\n{start} --> {end}\n{}\n\n", sentence.english)?;
-        write!(spanish, "{count}\n{start} --> {end}\n{}\n\n", sentence.spanish)?;
+        write!(english, "{count}\n{start} --> {end}\n{}\n\n", said.0)?;
+        write!(spanish, "{count}\n{start} --> {end}\n{}\n\n", said.1)?;
         // Between three quarters of a second and one and a half: a speaker who breathes, and takes a pause now and then.
         let pause = RATE * 3 / 4 + (count as u64 % 4) * RATE / 4;
-        sound.write_all(samples)?;
+        sound.write_all(&samples)?;
         sound.write_all(&vec![0; pause as usize * 2])?;
         at += length + pause;
     }
