@@ -203,6 +203,7 @@ pub(crate) async fn hear(
         hash: open.file.hash().to_owned(),
         track: open.track,
         duration_ms: open.duration_ms(),
+        transcript: known.transcript.map(Path::to_owned),
     };
     let (targets, settings, results) = (Vec::new(), settings.clone(), BTreeMap::new());
     Ok(Dub { schema: Schema::V1, source, lang, targets, settings, speakers, utterances, results })

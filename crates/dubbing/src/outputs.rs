@@ -7,12 +7,12 @@ use std::{
 };
 
 use kernel::Lang;
-use media::{captions, captions::Cue};
+use media::{captions, captions::Cue, source};
 use pipeline::{Run, publish_bytes};
 
 use crate::{
     DubbingError,
-    document::{Dub, MAX_DOCUMENT_BYTES, Schema, Source, Utterance},
+    document::{Dub, MAX_DOCUMENT_BYTES, Settings, Utterance},
     hearing,
     language::{self, Signs},
     production::{self, MadeLang, Work},
@@ -28,16 +28,18 @@ use crate::{
 pub(crate) struct Names {
     pub source: PathBuf,
     pub document: PathBuf,
+    transcript: Option<PathBuf>,
     folder: PathBuf,
     stem: OsString,
 }
 
 impl Names {
     /// Results are beside the source, unless the user names a folder.
-    pub(crate) fn of(source: &Path, output: &Output) -> Self {
-        let folder = output.folder.clone().unwrap_or_else(|| folder_of(source));
+    pub(crate) fn of(request: &DubRequest) -> Self {
+        let source = request.source.clone();
+        let folder = request.output.folder.clone().unwrap_or_else(|| folder_of(&source));
         let stem = source.file_stem().unwrap_or_default().to_owned();
-        let names = Self { source: source.to_owned(), document: PathBuf::new(), folder, stem };
+        let names = Self { source, document: PathBuf::new(), transcript: request.transcript.clone(), folder, stem };
         Self { document: names.with("dub.json"), ..names }
     }
 
@@ -47,7 +49,8 @@ impl Names {
         let source = beside.join(&dub.source.path);
         let stem = source.file_stem().unwrap_or_default().to_owned();
         let folder = output.folder.clone().unwrap_or(beside);
-        Self { source, document: document.to_owned(), folder, stem }
+        let transcript = dub.source.transcript.as_ref().map(|path| folder_of(document).join(path));
+        Self { source, document: document.to_owned(), transcript, folder, stem }
     }
 
     /// `talk.` and an ending.
@@ -58,9 +61,13 @@ impl Names {
         self.folder.join(name)
     }
 
-    /// The subtitles of a language.
+    /// The subtitles of a language. The user's own transcript is never written over.
     pub(crate) fn subtitles(&self, lang: &Lang) -> PathBuf {
-        self.with(&format!("{lang}.srt"))
+        let usual = self.with(&format!("{lang}.srt"));
+        let place = |path: &Path| std::fs::canonicalize(path).ok();
+        let is_transcript =
+            self.transcript.as_ref().is_some_and(|path| place(path).is_some_and(|there| Some(there) == place(&usual)));
+        if is_transcript { self.with(&format!("{lang}.dub.srt")) } else { usual }
     }
 
     /// The source's own ending, in small letters.
@@ -134,7 +141,7 @@ fn is_made_of(dub: &Dub, utterances: &[Utterance]) -> bool {
 }
 
 /// What is said anew counts, and what is not stays.
-fn lay_over(settings: &mut crate::document::Settings, new: &crate::document::Settings) {
+fn lay_over(settings: &mut Settings, new: &Settings) {
     settings.loudness_lufs = new.loudness_lufs.or(settings.loudness_lufs);
     settings.duck_db = new.duck_db.or(settings.duck_db);
     settings.min_confidence = new.min_confidence.or(settings.min_confidence);
@@ -154,7 +161,7 @@ fn lay_over(settings: &mut crate::document::Settings, new: &crate::document::Set
     }
 }
 
-/// Hands out what was made. The videos come last: where they are, everything is.
+/// Hands out what was made. The document comes last: where it is, everything it tells of is.
 pub(crate) async fn hand_out(
     booth: &Booth,
     work: &mut Work,
@@ -167,16 +174,35 @@ pub(crate) async fn hand_out(
     for lang in made {
         beside.push(write_srt(names, &lang.lang, &lang.cues).await?);
     }
-    work.dub.source.path = beside_document(&names.source, &names.document);
-    write_merged(&work.dub, &names.document).await?;
-    beside.push(names.document.clone());
     let (outputs, left_out) = match (output.kind, output.tracks) {
         (OutputKind::Subtitles, _) => (Vec::new(), Vec::new()),
         (OutputKind::Dub, Tracks::FileEach) => writing::write_each(booth, work, made, (names, output), run).await?,
         (OutputKind::Dub, Tracks::OneFile) => writing::write_all(booth, work, made, (names, output), run).await?,
     };
+    measure_lengths(booth, work, made, &outputs).await?;
+    work.dub.source.path = beside_document(&names.source, &names.document);
+    work.dub.source.transcript = names.transcript.as_ref().map(|path| beside_document(path, &names.document));
+    write_merged(&work.dub, &names.document).await?;
+    beside.push(names.document.clone());
     let reports = made.iter().map(|made| Report::new(&work.dub, &made.lang)).collect();
     Ok(Finished { outputs, beside, duration_ms: work.open.duration_ms(), reports, left_out })
+}
+
+/// Notes how long the files became: one for each language, or one for all.
+async fn measure_lengths(
+    booth: &Booth,
+    work: &mut Work,
+    made: &[MadeLang],
+    outputs: &[PathBuf],
+) -> Result<(), DubbingError> {
+    for (index, made) in made.iter().enumerate() {
+        let Some(path) = outputs.get(index).or(outputs.last()) else { return Ok(()) };
+        let written = source::probe_source(&booth.ffmpeg, path).await?;
+        if let Some(measured) = work.dub.results.get_mut(&made.lang) {
+            measured.duration_ms = written.duration_us / 1000;
+        }
+    }
+    Ok(())
 }
 
 async fn write_srt(names: &Names, lang: &Lang, cues: &[Cue]) -> Result<PathBuf, DubbingError> {
@@ -248,16 +274,11 @@ pub(crate) fn read_subtitles(request: &TranslateRequest) -> Result<Dub, DubbingE
     let lang = language::find(signs).ok_or_else(|| {
         DubbingError::Request(format!("the language of `{}` is not known; say it with --from", path.display()))
     })?;
-    Ok(Dub {
-        schema: Schema::V1,
-        source: Source { path: path.clone(), hash: String::new(), track: 0, duration_ms },
-        lang,
-        targets: vec![request.to.clone()],
-        settings: request.settings.clone(),
-        speakers: Vec::new(),
-        utterances,
-        results: BTreeMap::new(),
-    })
+    let mut dub = Dub::empty(lang, request.settings.clone());
+    dub.source.duration_ms = duration_ms;
+    dub.targets.push(request.to.clone());
+    dub.utterances = utterances;
+    Ok(dub)
 }
 
 /// Writes a translated file of subtitles.
@@ -283,21 +304,37 @@ fn translated_name(transcript: &Path, to: &Lang) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{
-        Line,
-        tests::{dub, lang, utterance},
+    use crate::{
+        document::{
+            Line,
+            tests::{dub, lang, utterance},
+        },
+        request::Track,
     };
+
+    fn request(source: &str) -> DubRequest {
+        DubRequest {
+            source: source.into(),
+            targets: Vec::new(),
+            lang: None,
+            track: Track::Usual,
+            transcript: None,
+            settings: Settings::default(),
+            output: Output::default(),
+        }
+    }
 
     #[test]
     fn results_are_named_after_the_source() {
-        let names = Names::of(Path::new("talks/Talk One.MP4"), &Output::default());
+        let named = |source: &str, output: Output| Names::of(&DubRequest { output, ..request(source) });
+        let names = named("talks/Talk One.MP4", Output::default());
         assert_eq!(names.document, Path::new("talks/Talk One.dub.json"));
         assert_eq!(
             (names.with("es.srt"), names.extension()),
             (PathBuf::from("talks/Talk One.es.srt"), "mp4".to_owned())
         );
         let elsewhere = Output { folder: Some("out".into()), ..Output::default() };
-        assert_eq!(Names::of(Path::new("talk.mkv"), &elsewhere).document, Path::new("out/talk.dub.json"));
+        assert_eq!(named("talk.mkv", elsewhere).document, Path::new("out/talk.dub.json"));
         assert_eq!(translated_name(Path::new("a/talk.en.srt"), &lang("es")), Path::new("a/talk.es.srt"));
         assert_eq!(translated_name(Path::new("talk.vtt"), &lang("es")), Path::new("talk.es.srt"));
     }
@@ -329,15 +366,8 @@ mod tests {
     fn going_on_with_a_document_adds_languages_and_undoes_nothing() {
         let mut there = dub(&["es"], vec![utterance(1, 0, 1000, "Hello.")]);
         there.settings.duck_db = Some(12.0);
-        let request = DubRequest {
-            source: "talk.mp4".into(),
-            targets: vec![lang("fr")],
-            lang: None,
-            track: crate::request::Track::Usual,
-            transcript: None,
-            settings: crate::document::Settings { keep: vec!["Acme".to_owned()], ..Default::default() },
-            output: Output::default(),
-        };
+        let settings = Settings { keep: vec!["Acme".to_owned()], ..Settings::default() };
+        let request = DubRequest { targets: vec![lang("fr")], settings, ..request("talk.mp4") };
         adopt(&mut there, &request, Path::new("talk.dub.json")).unwrap();
         assert_eq!((there.targets.len(), there.settings.duck_db, there.settings.keep.len()), (2, Some(12.0), 1));
         let folder = tempfile::tempdir().unwrap();

@@ -57,11 +57,12 @@ pub(crate) async fn perform(
     let stage = Theatre { engines, lang, run };
     let natural = stage.speak(&roles).await?;
     let fits = plan(dub, lang, &natural);
-    let hurried: Vec<Option<Role>> = roles.into_iter().zip(&fits).map(|(role, fit)| hurry(role?, fit)).collect();
-    let spoken = stage.speak(&hurried).await?;
+    let hurried: Vec<Option<Role>> = roles.iter().zip(&fits).map(|(role, fit)| hurry(role.as_ref()?, fit)).collect();
+    let mut spoken = natural;
+    spoken.extend(stage.speak(&hurried).await?);
     let mut performed = Vec::new();
     for (index, fit) in fits.iter().enumerate() {
-        let placed = match (fit, &hurried[index], spoken.get(&index)) {
+        let placed = match (fit, &roles[index], spoken.get(&index)) {
             (Fit::Placed(place), Some(role), Some(line)) => stage.fit(index, line, *place).await?.map(|done| {
                 performed.push(done);
                 placed(place, role)
@@ -145,10 +146,11 @@ fn plan(dub: &Dub, lang: &Lang, natural: &BTreeMap<usize, Spoken>) -> Vec<Fit> {
     fit::plan(&lines, dub.source.duration_ms)
 }
 
-/// The same at the speed of its place.
-fn hurry(role: Role, fit: &Fit) -> Option<Role> {
+/// The same at the speed of its place, where that is not the voice's own.
+fn hurry(role: &Role, fit: &Fit) -> Option<Role> {
     let Fit::Placed(place) = fit else { return None };
-    Some(Role { rate: place.speed, ..role })
+    let is_natural = (place.speed - 1.0).abs() < 0.005;
+    (!is_natural).then(|| Role { rate: place.speed, ..role.clone() })
 }
 
 /// Where one language is spoken.
@@ -169,6 +171,9 @@ impl Theatre<'_> {
                 .enumerate()
                 .filter_map(|(index, role)| Some((index, role.as_ref().filter(|role| own(role))?)))
                 .collect();
+            if cast.is_empty() {
+                continue;
+            }
             let has_rate = engine.capability().rate;
             let input = |(_, role): &(usize, &Role)| SpeakInput {
                 engine: engine.version().to_owned(),

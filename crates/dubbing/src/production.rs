@@ -10,7 +10,7 @@ use pipeline::{ProgressPlan, Run};
 
 use crate::{
     DubbingError,
-    document::{Dub, Measured, Settings},
+    document::{Dub, Measured},
     hearing::{self, Known, OpenSource},
     performance::{self, Performed},
     request::{DubRequest, OutputKind, Track},
@@ -106,7 +106,7 @@ async fn check_early(booth: &Booth, request: &DubRequest, known: &Known<'_>) -> 
         hearing::choose_listener(&booth.listeners, lang.as_ref()).await?;
     }
     let Some(lang) = lang else { return Ok(()) };
-    let probe = probe_dub(&lang, &request.settings);
+    let probe = Dub::empty(lang.clone(), request.settings.clone());
     for target in &request.targets {
         if target.primary() == lang.primary() && *target == lang {
             return Err(DubbingError::Request(format!(
@@ -116,20 +116,6 @@ async fn check_early(booth: &Booth, request: &DubRequest, known: &Known<'_>) -> 
         check_lang(booth, &probe, target).await?;
     }
     Ok(())
-}
-
-/// A document of nothing, to ask what could be done with one.
-fn probe_dub(lang: &Lang, settings: &Settings) -> Dub {
-    Dub {
-        schema: crate::document::Schema::V1,
-        source: crate::document::Source { path: "-".into(), hash: String::new(), track: 0, duration_ms: 0 },
-        lang: lang.clone(),
-        targets: Vec::new(),
-        settings: settings.clone(),
-        speakers: Vec::new(),
-        utterances: Vec::new(),
-        results: std::collections::BTreeMap::new(),
-    }
 }
 
 /// Whether a dub can be translated to a language and spoken in it.

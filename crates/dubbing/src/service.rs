@@ -97,7 +97,7 @@ impl Dubbing {
                 "no language to dub into; name one with --to, such as --to es".to_owned(),
             ));
         }
-        let names = Names::of(&request.source, &request.output);
+        let names = Names::of(request);
         if let Some(mut dub) = outputs::find_document(&names.document).await? {
             outputs::adopt(&mut dub, request, &names.document)?;
             return self.go_on(dub, &names, &request.output, watch).await;
@@ -159,7 +159,7 @@ impl Dubbing {
         watch: impl FnOnce(ProgressReceiver),
     ) -> Result<Finished, DubbingError> {
         let source = source::probe_source(&self.booth.ffmpeg, &request.source).await?;
-        let names = Names::of(&request.source, &request.output);
+        let names = Names::of(request);
         let run = self.start(&source, 0, production::plan(), watch).await?;
         let made = async {
             let request = DubRequest { targets: Vec::new(), track: request.track.clone(), ..request.clone() };

@@ -169,6 +169,9 @@ impl Interpreter<'_> {
 
     /// Texts through every leg of the way, in their order.
     async fn by_all_legs(&self, mut texts: Vec<String>) -> Result<Vec<String>, DubbingError> {
+        if texts.is_empty() {
+            return Ok(texts);
+        }
         for leg in &self.way.legs {
             let engine = self.engines.get(leg.engine).ok_or_else(|| {
                 DubbingError::Internal(format!("the way to `{}` leads through no engine", leg.pair.to))

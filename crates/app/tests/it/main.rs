@@ -6,6 +6,7 @@ mod bad_input;
 mod browser;
 mod commands;
 mod desk;
+mod dubs;
 mod languages;
 mod renders;
 mod resume;

@@ -82,6 +82,9 @@ pub struct Source {
     #[serde(default)]
     pub track: usize,
     pub duration_ms: u64,
+    /// Where what is said was read from, named as `path` is; absent where it was listened to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<PathBuf>,
 }
 
 /// What holds for the whole dub.
@@ -292,6 +295,13 @@ impl Line {
 }
 
 impl Dub {
+    /// A document without a source or a word, to ask what could be done with one.
+    pub(crate) fn empty(lang: Lang, settings: Settings) -> Self {
+        let source = Source { path: PathBuf::new(), hash: String::new(), track: 0, duration_ms: 0, transcript: None };
+        let (targets, speakers, utterances, results) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+        Self { schema: Schema::V1, source, lang, targets, settings, speakers, utterances, results }
+    }
+
     /// The place of an utterance in the list.
     pub fn position(&self, id: u32) -> Option<usize> {
         self.utterances.iter().position(|utterance| utterance.id == id)

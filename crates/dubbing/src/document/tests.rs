@@ -26,7 +26,13 @@ pub(crate) fn utterance(id: u32, start_ms: u64, end_ms: u64, text: &str) -> Utte
 pub(crate) fn dub(targets: &[&str], utterances: Vec<Utterance>) -> Dub {
     Dub {
         schema: Schema::V1,
-        source: Source { path: "talk.mp4".into(), hash: "0".repeat(64), track: 0, duration_ms: 60_000 },
+        source: Source {
+            path: "talk.mp4".into(),
+            hash: "0".repeat(64),
+            track: 0,
+            duration_ms: 60_000,
+            transcript: None,
+        },
         lang: Lang::english(),
         targets: targets.iter().map(|tag| lang(tag)).collect(),
         settings: Settings::default(),

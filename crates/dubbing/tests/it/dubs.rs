@@ -12,8 +12,10 @@ use crate::studio::{Studio, lang, request};
 async fn a_talk_becomes_a_talk_in_another_language() {
     let studio = Studio::new().await;
     let (source, transcript) = studio.talk().await;
+    let given = std::fs::read(&transcript).unwrap();
     let finished = studio.dub(&request(&source, Some(&transcript), &["es"])).await.unwrap();
-    let names = ["talk.es.mp4", "talk.en.srt", "talk.es.srt", "talk.dub.json"].map(|name| studio.path(name));
+    assert_eq!(std::fs::read(&transcript).unwrap(), given, "what the user brought is not written over");
+    let names = ["talk.es.mp4", "talk.en.dub.srt", "talk.es.srt", "talk.dub.json"].map(|name| studio.path(name));
     assert_eq!(finished.outputs, names[..1]);
     assert_eq!(finished.beside, names[1..]);
     assert_eq!(studio.packets(&names[0]).await, studio.packets(&source).await);
