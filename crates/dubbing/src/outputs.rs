@@ -326,15 +326,15 @@ mod tests {
 
     #[test]
     fn results_are_named_after_the_source() {
-        let named = |source: &str, output: Output| Names::of(&DubRequest { output, ..request(source) });
-        let names = named("talks/Talk One.MP4", Output::default());
+        let of = |source: &str, output: Output| Names::of(&DubRequest { output, ..request(source) });
+        let names = of("talks/Talk One.MP4", Output::default());
         assert_eq!(names.document, Path::new("talks/Talk One.dub.json"));
         assert_eq!(
             (names.with("es.srt"), names.extension()),
             (PathBuf::from("talks/Talk One.es.srt"), "mp4".to_owned())
         );
         let elsewhere = Output { folder: Some("out".into()), ..Output::default() };
-        assert_eq!(named("talk.mkv", elsewhere).document, Path::new("out/talk.dub.json"));
+        assert_eq!(of("talk.mkv", elsewhere).document, Path::new("out/talk.dub.json"));
         assert_eq!(translated_name(Path::new("a/talk.en.srt"), &lang("es")), Path::new("a/talk.es.srt"));
         assert_eq!(translated_name(Path::new("talk.vtt"), &lang("es")), Path::new("talk.es.srt"));
     }

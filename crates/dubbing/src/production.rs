@@ -83,16 +83,17 @@ pub(crate) async fn begin(
 pub(crate) async fn reopen(
     booth: &Booth,
     dub: Dub,
-    (path, source): (&Path, source::Source),
+    (path, source, kind): (&Path, source::Source, OutputKind),
     run: &Run,
 ) -> Result<Work, DubbingError> {
     let open = hearing::open(source, path, (&Track::Number(dub.source.track + 1), None), run).await?;
     if open.file.hash() != dub.source.hash {
-        let reason = "is not the file this dub was made of, or has changed since; dub it anew with --force".to_owned();
+        let reason =
+            "is not the file this dub was made of, or has changed since; remove the document to begin anew".to_owned();
         return Err(DubbingError::BadFile { path: path.to_owned(), reason });
     }
     for lang in &dub.targets {
-        check_lang(booth, &dub, lang).await?;
+        check_lang(booth, &dub, lang, kind).await?;
     }
     let extracted = hearing::extract(booth, &open, run).await?;
     Ok(Work { dub, open, extracted })
@@ -113,14 +114,17 @@ async fn check_early(booth: &Booth, request: &DubRequest, known: &Known<'_>) -> 
                 "the source speaks `{lang}` already; name another language with --to"
             )));
         }
-        check_lang(booth, &probe, target).await?;
+        check_lang(booth, &probe, target, request.output.kind).await?;
     }
     Ok(())
 }
 
-/// Whether a dub can be translated to a language and spoken in it.
-async fn check_lang(booth: &Booth, dub: &Dub, lang: &Lang) -> Result<(), DubbingError> {
+/// Whether a dub can be translated to a language and, where it is to sound, spoken in it.
+async fn check_lang(booth: &Booth, dub: &Dub, lang: &Lang, kind: OutputKind) -> Result<(), DubbingError> {
     translation::find_way(&booth.translators, dub, lang).await?;
+    if kind == OutputKind::Subtitles {
+        return Ok(());
+    }
     let voices = performance::all_voices(&booth.voices).await?;
     Ok(voices::cast(&mut dub.clone(), lang, &voices)?)
 }

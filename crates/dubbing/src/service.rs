@@ -135,7 +135,7 @@ impl Dubbing {
         let source = source::probe_source(&self.booth.ffmpeg, &path).await?;
         let run = self.start(&source, dub.targets.len() as u64, production::plan(), watch).await?;
         let made = async {
-            let mut work = production::reopen(&self.booth, dub, (&path, source), &run).await?;
+            let mut work = production::reopen(&self.booth, dub, (&path, source, output.kind), &run).await?;
             let made = production::produce(&self.booth, &mut work, output.kind, &run).await?;
             outputs::hand_out(&self.booth, &mut work, &made, (names, output), &run).await
         };
