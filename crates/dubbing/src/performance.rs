@@ -60,15 +60,16 @@ pub(crate) async fn perform(
     let hurried: Vec<Option<Role>> = roles.iter().zip(&fits).map(|(role, fit)| hurry(role.as_ref()?, fit)).collect();
     let mut spoken = natural;
     spoken.extend(stage.speak(&hurried).await?);
-    let mut performed = Vec::new();
+    let sounding = fits.iter().enumerate().filter_map(|(utterance, fit)| {
+        let Fit::Placed(place) = *fit else { return None };
+        let spoken = spoken.get(&utterance)?;
+        Some(Sounding { utterance, spoken, audio: spoken.audio.as_ref()?, place })
+    });
+    let sounding: Vec<Sounding<'_>> = sounding.collect();
+    let performed = stage.fit(&sounding).await?;
     for (index, fit) in fits.iter().enumerate() {
-        let placed = match (fit, &roles[index], spoken.get(&index)) {
-            (Fit::Placed(place), Some(role), Some(line)) => stage.fit(index, line, *place).await?.map(|done| {
-                performed.push(done);
-                placed(place, role)
-            }),
-            _ => None,
-        };
+        let sounds = sounding.binary_search_by_key(&index, |line| line.utterance).ok();
+        let placed = sounds.zip(roles[index].as_ref()).map(|(at, role)| placed(&sounding[at].place, role));
         let line = dub.utterances[index].lines.entry(lang.clone()).or_default();
         line.placed = placed;
         if matches!(fit, Fit::TooLong { .. }) {
@@ -153,6 +154,34 @@ fn hurry(role: &Role, fit: &Fit) -> Option<Role> {
     (!is_natural).then(|| Role { rate: place.speed, ..role.clone() })
 }
 
+/// A spoken line and its place.
+#[derive(Debug, Clone, Copy)]
+struct Sounding<'a> {
+    utterance: usize,
+    spoken: &'a Spoken,
+    audio: &'a FileRef,
+    place: Place,
+}
+
+impl Sounding<'_> {
+    /// The length it has to have, in its own samples, where it has another.
+    fn stretched_samples(&self) -> Option<u64> {
+        let samples = self.place.duration_ms * u64::from(self.spoken.sample_rate) / 1000;
+        // At its own speed a line has its length already, to a part of a millisecond.
+        let is_exact = samples.abs_diff(self.spoken.samples) * 1000 <= u64::from(self.spoken.sample_rate);
+        (!is_exact).then_some(samples)
+    }
+
+    fn performed(&self, audio: FileRef) -> Performed {
+        let (place, spoken_ms) = (self.place, self.spoken.duration_ms().max(1));
+        let at = |ms: u64| place.start_ms + ms * place.duration_ms / spoken_ms;
+        let word =
+            |word: &TimedWord| TimedWord { start_ms: at(word.start_ms), end_ms: at(word.end_ms), ..word.clone() };
+        let words = self.spoken.words.iter().map(word).collect();
+        Performed { utterance: self.utterance, audio, start_ms: place.start_ms, words }
+    }
+}
+
 /// Where one language is spoken.
 struct Theatre<'a> {
     engines: &'a [Arc<dyn Tts>],
@@ -191,22 +220,22 @@ impl Theatre<'_> {
         Ok(spoken)
     }
 
-    /// A spoken line of exactly the length of its place.
-    async fn fit(&self, utterance: usize, spoken: &Spoken, place: Place) -> Result<Option<Performed>, DubbingError> {
-        let Some(audio) = &spoken.audio else { return Ok(None) };
-        let samples = place.duration_ms * u64::from(spoken.sample_rate) / 1000;
-        // At its own speed a line has its length already, to a part of a millisecond.
-        let is_exact = samples.abs_diff(spoken.samples) * 1000 <= u64::from(spoken.sample_rate);
-        let audio = if is_exact {
-            audio.clone()
+    /// The lines at exactly the length of their places, in their order.
+    async fn fit(&self, lines: &[Sounding<'_>]) -> Result<Vec<Performed>, DubbingError> {
+        let input =
+            |line: &Sounding<'_>| Some(StretchInput { audio: line.audio.clone(), samples: line.stretched_samples()? });
+        let inputs: Vec<StretchInput> = lines.iter().filter_map(input).collect();
+        let made = if inputs.is_empty() {
+            Vec::new()
         } else {
-            self.run.make(&Stretch, &StretchInput { audio: audio.clone(), samples }).await?.output
+            self.run.make_all(&Stretch, &inputs, FanOut::new(VOICES_AT_ONCE)).await?
         };
-        let spoken_ms = spoken.duration_ms().max(1);
-        let at = |ms: u64| place.start_ms + ms * place.duration_ms / spoken_ms;
-        let word =
-            |word: &TimedWord| TimedWord { start_ms: at(word.start_ms), end_ms: at(word.end_ms), ..word.clone() };
-        let words = spoken.words.iter().map(word).collect();
-        Ok(Some(Performed { utterance, audio, start_ms: place.start_ms, words }))
+        let mut stretched = made.into_iter().map(|made| made.output);
+        let audio = |line: &Sounding<'_>| match line.stretched_samples() {
+            Some(_) => stretched.next().unwrap_or_else(|| line.audio.clone()),
+            None => line.audio.clone(),
+        };
+        let audio: Vec<FileRef> = lines.iter().map(audio).collect();
+        Ok(lines.iter().zip(audio).map(|(line, audio)| line.performed(audio)).collect())
     }
 }

@@ -71,7 +71,7 @@ fn begins_sentence(text: &str) -> bool {
 /// word, such as an article, that asks for another.
 fn stands_alone(text: &str) -> bool {
     let last = text.split_whitespace().next_back().unwrap_or_default();
-    let asks_for_more = last.chars().count() <= 3 && last.chars().all(char::is_lowercase);
+    let asks_for_more = last.chars().count() <= 2 && last.chars().all(char::is_lowercase);
     last.ends_with(char::is_alphanumeric) && !asks_for_more
 }
 
