@@ -21,6 +21,7 @@ use crate::{
         Global,
         console::{Console, clock, print, print_json},
         dub_settings::DubSettingFlags,
+        sources,
     },
     wiring,
 };
@@ -37,9 +38,9 @@ pub(crate) struct DubArgs {
 /// A dub from its beginning.
 #[derive(Debug, Args)]
 struct NewDub {
-    /// Videos or sounds to dub, anything FFmpeg reads
-    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
-    sources: Vec<PathBuf>,
+    /// Videos or sounds to dub, anything FFmpeg reads, or their web addresses (https://…)
+    #[arg(value_name = "SOURCE", required = true, value_hint = ValueHint::FilePath)]
+    sources: Vec<String>,
     /// Languages to dub into, such as `es` or `es,fr`
     #[arg(long, value_name = "LANG", value_delimiter = ',', required = true)]
     to: Vec<Lang>,
@@ -190,22 +191,31 @@ async fn dub(args: NewDub, global: &Global, console: &Console, cancel: Cancellat
     }
     let dubbing = service(global, cancel).await?;
     let mut batch = Batch::new(console, args.sources.len(), &dubbing.cancellation);
+    let program = wiring::settings(global.data.as_deref())?;
     for source in &args.sources {
+        let source = match sources::local(source, &program, console, &dubbing.cancellation).await {
+            Ok(source) => source,
+            Err(error) => {
+                batch.add(Path::new(source), Err(error))?;
+                continue;
+            }
+        };
+        let output = args.output.output();
         let request = DubRequest {
-            source: source.clone(),
+            source: source.path.clone(),
             targets: args.to.clone(),
             lang: args.listening.from.clone(),
             track: args.listening.track(),
             transcript: args.settings.transcript.clone(),
             settings: settings.clone(),
-            output: args.output.output(),
+            output: Output { folder: output.folder.or(source.results), ..output },
         };
         let mut display = None;
         let finished = dubbing.dub(&request, |events| display = Some(console.follow(events))).await;
         if let Some(display) = display {
             display.await?;
         }
-        batch.add(source, finished.map_err(Into::into))?;
+        batch.add(&source.path, finished.map_err(Into::into))?;
     }
     Ok(batch.code())
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use dubbing::DubbingError;
 use kernel::ErrorKind;
+use platform::http::HttpError;
 use videos::VideosError;
 
 pub(crate) const CANCELLED: u8 = 130;
@@ -28,7 +29,8 @@ fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
         let media = cause.downcast_ref::<media::MediaError>().map(media::MediaError::kind);
         let dubbing = || cause.downcast_ref::<DubbingError>().map(DubbingError::kind);
         let provider = || cause.downcast_ref::<ai::ProviderError>().map(|error| error.kind);
-        media.or_else(dubbing).or_else(provider)
+        let http = || cause.downcast_ref::<HttpError>().map(HttpError::kind);
+        media.or_else(dubbing).or_else(provider).or_else(http)
     })
 }
 

@@ -9,6 +9,7 @@ mod exit;
 mod narrate;
 mod order;
 mod settings;
+mod sources;
 mod transcribe;
 mod translate;
 mod video;

@@ -14,15 +14,16 @@ use crate::{
         Global,
         console::{Console, print_json},
         dub::Listening,
+        sources,
     },
     wiring,
 };
 
 #[derive(Debug, Args)]
 pub(crate) struct TranscribeArgs {
-    /// A video or a sound, anything FFmpeg reads
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    source: PathBuf,
+    /// A video or a sound, anything FFmpeg reads, or its web address (https://…)
+    #[arg(value_name = "SOURCE", value_hint = ValueHint::FilePath)]
+    source: String,
     #[command(flatten)]
     listening: Listening,
     /// Folder of the result [default: beside the source]
@@ -38,14 +39,15 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let settings = wiring::settings(global.data.as_deref())?;
     let dubbing = wiring::dubbing(&settings, cancel).await?;
+    let source = sources::local(&args.source, &settings, console, &dubbing.cancellation).await?;
     let request = DubRequest {
-        source: args.source,
+        source: source.path,
         targets: Vec::new(),
         track: args.listening.track(),
         lang: args.listening.from,
         transcript: None,
         settings: Settings::default(),
-        output: Output { folder: args.output, ..Output::default() },
+        output: Output { folder: args.output.or(source.results), ..Output::default() },
     };
     let mut display = None;
     let finished = dubbing.transcribe(&request, |events| display = Some(console.follow(events))).await;
