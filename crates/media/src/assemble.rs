@@ -66,8 +66,8 @@ pub struct Chapter {
 /// What becomes one file.
 #[derive(Debug, Clone, Copy)]
 pub struct Assembly<'a> {
-    /// Made with equal encoders ([`crate::segment`]), in their order.
-    pub segments: &'a [std::path::PathBuf],
+    /// Made with equal encoders ([`crate::segment`]), in their order, each with its frames.
+    pub segments: &'a [(std::path::PathBuf, u32)],
     /// As long as all segments.
     pub sound: &'a Path,
     pub fps: FrameRate,
@@ -89,7 +89,7 @@ pub async fn assemble(
     let partial = Partial::beside(output)?;
     let folder = tempfile::tempdir().map_err(|error| MediaError::io(std::env::temp_dir(), error))?;
     let (list, metadata) = (folder.path().join("segments.txt"), folder.path().join("metadata.txt"));
-    write(&list, &concat_list(assembly.segments)?).await?;
+    write(&list, &concat_list(assembly.segments, assembly.fps)?).await?;
     write(&metadata, &metadata_text(&assembly)).await?;
     let mut command = ffmpeg.command();
     // The list is ours, and so are the files it names; nothing but them can be opened.
@@ -129,15 +129,21 @@ async fn write(path: &Path, text: &str) -> Result<(), MediaError> {
     tokio::fs::write(path, text).await.map_err(|error| MediaError::io(path, error))
 }
 
-/// The list that FFmpeg's `concat` demuxer reads: quoted names in which only the quote itself is special.
-fn concat_list(segments: &[std::path::PathBuf]) -> Result<String, MediaError> {
+/// The list that FFmpeg's `concat` demuxer reads: quoted names in which only the quote itself is special. Each says how long
+/// it lasts, since the length that an MP4 file states is rounded up to a millisecond, which after fifty segments is a frame.
+fn concat_list(segments: &[(std::path::PathBuf, u32)], fps: FrameRate) -> Result<String, MediaError> {
     let mut list = String::from("ffconcat version 1.0\n");
-    for segment in segments {
+    let mut first = 0;
+    for (segment, frames) in segments {
         let name = segment.to_str().filter(|name| !name.contains('\n')).ok_or_else(|| {
             let reason = "has a name FFmpeg's lists cannot hold; choose a data folder named in plain letters";
             MediaError::BadFile { path: segment.clone(), reason: reason.to_owned() }
         })?;
-        let _ = writeln!(list, "file 'file:{}'", name.replace('\'', r"'\''"));
+        let next = first + u64::from(*frames);
+        let duration_us = fps.frame_start_us(next) - fps.frame_start_us(first);
+        first = next;
+        let name = name.replace('\'', r"'\''");
+        let _ = writeln!(list, "file 'file:{name}'\nduration {:.6}", duration_us as f64 / 1e6);
     }
     Ok(list)
 }
@@ -178,9 +184,10 @@ mod tests {
 
     #[test]
     fn names_in_the_list_are_quoted() {
-        let list = concat_list(&["/a/it's.mp4".into()]).unwrap();
-        assert_eq!(list, "ffconcat version 1.0\nfile 'file:/a/it'\\''s.mp4'\n");
-        assert!(concat_list(&["/a\nfile b".into()]).is_err());
+        let fps = FrameRate::whole(30);
+        let list = concat_list(&[("/a/it's.mp4".into(), 179)], fps).unwrap();
+        assert_eq!(list, "ffconcat version 1.0\nfile 'file:/a/it'\\''s.mp4'\nduration 5.966667\n");
+        assert!(concat_list(&[("/a\nfile b".into(), 1)], fps).is_err());
     }
 
     #[test]

@@ -78,8 +78,9 @@ pub async fn produce(
     let story = tell(studio, request, purpose, run).await?;
     let score = Score { studio, request, run };
     let ((encoder, segments), sound) = tokio::try_join!(encode(studio, request, &story, run), score.mix_story(&story))?;
+    let frames = story.pieces().map(|(_, span)| span.piece_frames());
     let input = AssembleInput {
-        segments: segments.iter().map(|segment| segment.file.clone()).collect(),
+        segments: segments.iter().map(|segment| segment.file.clone()).zip(frames).collect(),
         sound: sound.file.clone(),
         chapters: story.chapters(),
         fps: story.format.grid.fps,

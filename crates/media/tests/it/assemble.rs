@@ -14,26 +14,30 @@ use crate::fixtures::{Workbench, fact, luma};
 use crate::segment::{FPS, SIZE, Steps, drawn, encode, encoder, plan};
 
 /// Segments of these many frames, each counting its luma up from the start.
-async fn segments(bench: &Workbench, lengths: &[u32], codec: Codec) -> Vec<PathBuf> {
+async fn segments(bench: &Workbench, lengths: &[u32], codec: Codec) -> Vec<(PathBuf, u32)> {
     let mut paths = Vec::new();
     for (index, frames) in lengths.iter().enumerate() {
         let mut plan = plan(bench, drawn(Steps(SIZE)), *frames, &format!("segment-{index}.mp4")).await;
         plan.encoder = encoder(bench, codec, Quality::Standard, RateControl::Constant, SIZE).await;
-        paths.push(encode(bench, plan).await);
+        paths.push((encode(bench, plan).await, *frames));
     }
     paths
 }
 
 async fn joined(bench: &Workbench, lengths: &[u32], codec: Codec, name: &str) -> PathBuf {
     let segments = segments(bench, lengths, codec).await;
-    let frames = lengths.iter().sum();
+    join(bench, &segments, name).await
+}
+
+async fn join(bench: &Workbench, segments: &[(PathBuf, u32)], name: &str) -> PathBuf {
+    let frames = segments.iter().map(|(_, frames)| frames).sum();
     let seconds = f64::from(frames) / 30.0;
     let tone = format!("-f lavfi -i sine=f=330:r=48000 -af volume=-2dB -ac 2 -t {seconds:.6}");
     let sound = bench.generate(&tone, "sound.wav").await;
     let chapters =
         [Chapter { start_ms: 0, title: "One".into() }, Chapter { start_ms: 400, title: "T=wo; #2\n[CHAPTER]".into() }];
     let assembly = Assembly {
-        segments: &segments,
+        segments,
         sound: &sound,
         fps: FPS,
         frames,
@@ -60,6 +64,21 @@ async fn decodes_strictly(bench: &Workbench, path: &Path) {
     ]);
     let output = command.arg(path).args(["-fps_mode", "passthrough", "-f", "null", "-"]).run().await.unwrap();
     assert_eq!(output.stderr, "", "{}", path.display());
+}
+
+#[tokio::test]
+async fn hundreds_of_segments_drift_by_no_frame() {
+    let bench = Workbench::new().await;
+    // The file of ten frames states 334 ms, a third of a millisecond more than they last.
+    let segment = segments(&bench, &[10], Codec::H264).await.remove(0);
+    let output = join(&bench, &vec![segment; 300], "many.mp4").await;
+    let times = fact(&bench.ffmpeg, &output, "packet=stream_index,pts_time").await;
+    let picture = times.lines().filter_map(|line| line.strip_prefix("0,")?.parse::<f64>().ok());
+    let mut picture: Vec<f64> = picture.collect();
+    picture.sort_by(f64::total_cmp);
+    assert_eq!(picture.len(), 3000);
+    let late = picture.iter().enumerate().map(|(frame, time)| (time - frame as f64 / 30.0).abs()).fold(0.0, f64::max);
+    assert!(late < 0.001, "a frame is {late} s from its place");
 }
 
 #[tokio::test]

@@ -19,7 +19,8 @@ pub(crate) struct Assemble {
 /// Everything that goes into the file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct AssembleInput {
-    pub segments: Vec<FileRef>,
+    /// In their order, each with its frames.
+    pub segments: Vec<(FileRef, u32)>,
     pub sound: FileRef,
     pub fps: u32,
     pub frames: u32,
@@ -41,11 +42,12 @@ impl Stage for Assemble {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     async fn run(&self, input: &AssembleInput, context: &StageContext) -> Result<FileRef, StageError> {
-        let segments: Vec<_> = input.segments.iter().map(|segment| context.path(segment)).collect();
+        let segments: Vec<_> =
+            input.segments.iter().map(|(segment, frames)| (context.path(segment), *frames)).collect();
         let assembly = Assembly {
             segments: &segments,
             sound: &context.path(&input.sound),
