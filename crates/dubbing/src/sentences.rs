@@ -47,7 +47,7 @@ fn goes_on(group: &[Utterance], next: &Utterance, punctuated: bool, joins: impl 
     joins(last)
         && last.speaker == next.speaker
         && !ends_sentence(&last.text)
-        && !(punctuated && stands_alone(&last.text) && begins_sentence(&next.text))
+        && !(punctuated && is_heading_before(&last.text, &next.text))
         && next.start_ms.saturating_sub(last.end_ms) <= longest_pause
         && next.end_ms.saturating_sub(first.start_ms) <= MAX_JOINED_MS
         && chars + next.text.chars().count() <= MAX_JOINED_CHARS
@@ -58,6 +58,11 @@ pub fn ends_sentence(text: &str) -> bool {
     let closing =
         |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '”' | '’' | '»' | '›' | ')' | ']' | '」' | '』' | '）');
     text.trim_end_matches(closing).ends_with(['.', '!', '?', '…', '。', '！', '？', '।', '॥', '؟', '۔', '．'])
+}
+
+/// Whether a text without an end mark stands for itself before one that begins a sentence.
+pub(crate) fn is_heading_before(text: &str, next: &str) -> bool {
+    stands_alone(text) && begins_sentence(next)
 }
 
 /// Whether a text begins with a capital letter as a sentence does; the English `I` has one anywhere.

@@ -4,6 +4,7 @@
 use media::captions::{ProblemKind, Transcript, TranscriptCue};
 
 use crate::document::{MAX_TEXT_BYTES, Utterance, Word, share_time};
+use crate::sentences;
 
 /// Subtitles are often shown a little into the next; more than this is a mistake.
 const LONGEST_OVERLAP_MS: u64 = 700;
@@ -106,7 +107,8 @@ fn part_overlaps(lines: &mut [TranscriptCue]) -> Result<(), TranscriptError> {
 /// Whether a line goes on with the sentence of the utterance before.
 fn belongs(last: &Utterance, line: &TranscriptCue) -> bool {
     last.speaker == line.speaker
-        && !crate::sentences::ends_sentence(&last.text)
+        && !sentences::ends_sentence(&last.text)
+        && !sentences::is_heading_before(&last.text, &line.text)
         && line.start_ms - last.end_ms <= JOINED_PAUSE_MS
         && line.end_ms - last.start_ms <= MAX_JOINED_MS
         && last.text.len() + line.text.len() < MAX_TEXT_BYTES
