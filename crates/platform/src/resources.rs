@@ -36,6 +36,11 @@ pub fn memory_limit_bytes() -> u64 {
         .fold(machine, u64::min)
 }
 
+/// The memory that this process takes now, in bytes; `None` where the system does not say.
+pub fn resident_bytes() -> Option<u64> {
+    resident_of_status(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
 /// The files that may limit this process: those of its control group and of every group above, in both versions of
 /// control groups. Inside a container the topmost is the container's own.
 fn group_limit_files(groups: &str) -> Vec<PathBuf> {
@@ -63,7 +68,16 @@ pub fn free_disk_bytes(path: &Path) -> io::Result<u64> {
 }
 
 fn total_of_meminfo(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    kibibytes(text, "MemTotal:")
+}
+
+fn resident_of_status(text: &str) -> Option<u64> {
+    kibibytes(text, "VmRSS:")
+}
+
+/// The line of a table of the kernel that begins with `name`, in bytes.
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
@@ -120,6 +134,13 @@ mod tests {
         let text = "MemTotal:        8039520 kB\nMemFree:          123 kB\n";
         assert_eq!(total_of_meminfo(text), Some(8_039_520 * 1024));
         assert_eq!(total_of_meminfo("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn the_memory_of_this_process_is_read_from_its_status() {
+        assert_eq!(resident_of_status("VmPeak:\t 9000 kB\nVmRSS:\t  1234 kB\n"), Some(1234 * 1024));
+        #[cfg(target_os = "linux")]
+        assert!(resident_bytes().is_some_and(|bytes| bytes > MEBIBYTE));
     }
 
     #[test]
