@@ -2,6 +2,7 @@
 
 mod fingerprint;
 mod library;
+pub mod models;
 pub mod stt;
 pub mod translate;
 pub mod tts;

@@ -7,6 +7,8 @@ mod espeak;
 #[cfg(test)]
 mod flite;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod pocketsphinx;
 #[cfg(test)]
 mod speech_program;
