@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    shots::ShotPicture,
+    shots::{ClipShot, ShotPicture},
     storyline::Storyline,
     timeline::{Grid, ShotSpan},
 };
@@ -50,7 +50,7 @@ fn clip(story: &Storyline, span: &ShotSpan, video: &str) -> Value {
     let at = story.timed[span.scene].first_frame + span.offset;
     // A transition overlaps its neighbours, so a clip's own range begins and ends at its cuts.
     let (name, start, reference) = match &story.shots[span.scene][span.shot].picture {
-        ShotPicture::Clip { source, info, start_ms, .. } => {
+        ShotPicture::Clip(ClipShot { source, info, start_ms, .. }) => {
             let lead = span.transition_in / 2;
             let start = (start_ms * u64::from(grid.fps) / 1000) as u32 + lead;
             let frames = grid.frames_covering(info.duration_ms);

@@ -45,23 +45,31 @@ pub(crate) struct Shot {
     pub frames: u32,
 }
 
-/// What a shot shows, and all that decides how it looks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// What a shot shows.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ShotPicture {
-    /// Part of a clip.
-    Clip {
-        source: SourceRef,
-        info: MediaInfo,
-        /// Where in the clip the picture begins to be seen.
-        start_ms: u64,
-        speed: f64,
-        framing: ClipFraming,
-    },
+    Clip(ClipShot),
     /// A picture in slow motion.
-    Still { source: SourceRef, seed: u64 },
+    Still {
+        source: SourceRef,
+        seed: u64,
+    },
     /// Drawn by Pressroom.
-    Card { card: Card, seed: u64 },
+    Card {
+        card: Card,
+        seed: u64,
+    },
+}
+
+/// Part of a clip.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct ClipShot {
+    pub source: SourceRef,
+    pub info: MediaInfo,
+    /// Where in the clip the picture begins to be seen.
+    pub start_ms: u64,
+    pub speed: f64,
+    pub framing: ClipFraming,
 }
 
 /// How a clip fills the frame.
@@ -148,7 +156,7 @@ pub(crate) struct Casting<'a> {
 pub(crate) async fn aim(shots: &mut [Vec<Shot>], ratio: f64, ffmpeg: &Ffmpeg, run: &Run) -> Result<(), VideosError> {
     let mut cropped: Vec<(Size, &SourceRef, u64, &mut ClipFraming)> = Vec::new();
     for shot in shots.iter_mut().flatten() {
-        let ShotPicture::Clip { source, info, framing, .. } = &mut shot.picture else { continue };
+        let ShotPicture::Clip(ClipShot { source, info, framing, .. }) = &mut shot.picture else { continue };
         if matches!(framing, ClipFraming::Crop(rect) if (rect.width, rect.height) != (info.size.width, info.size.height))
         {
             cropped.push((info.size, source, info.duration_ms, framing));
@@ -297,7 +305,7 @@ impl Casting<'_> {
             Footage::Still { .. } => ShotPicture::Still { source, seed: self.seed(scene) },
             Footage::Clip { info } => {
                 let framing = self.framing(info.size);
-                ShotPicture::Clip { source, info: info.clone(), start_ms, speed, framing }
+                ShotPicture::Clip(ClipShot { source, info: info.clone(), start_ms, speed, framing })
             }
         })
     }

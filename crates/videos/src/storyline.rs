@@ -19,10 +19,10 @@ use crate::{
     request::{self, CaptionMode, Transition, VideoRequest},
     scenes::{Scene, Shot as Wish},
     service::Studio,
-    shots::{self, Casting, Materials, Shot, ShotPicture},
+    shots::{self, Casting, ClipShot, Materials, Shot, ShotPicture},
     stages::{
         captions::{CaptionStyle, Captions, CaptionsInput},
-        segment::{CaptionWindow, Look},
+        segment::{CaptionWindow, Look, Picture},
     },
     timeline::{self, Grid, SceneSpeech, ShotSpan, TimedScene},
 };
@@ -128,14 +128,15 @@ impl Storyline {
 
     /// A shot's picture for the stretch that begins `first_frame` frames after it is first seen.
     pub(crate) fn look(&self, span: &ShotSpan, first_frame: u32) -> Look {
-        let picture = self.shots[span.scene][span.shot].picture.clone();
-        // A clip moves by itself, and is the same whether it is seen for long or not.
-        let drawn = !matches!(picture, ShotPicture::Clip { .. });
-        let reduced = match &picture {
-            ShotPicture::Still { source, .. } => self.stills.get(source).cloned(),
-            _ => None,
+        let visible_frames = span.visible_frames();
+        let picture = match self.shots[span.scene][span.shot].picture.clone() {
+            ShotPicture::Clip(clip) => Picture::Clip(clip),
+            ShotPicture::Still { source, seed } => {
+                Picture::Still { file: self.stills[&source].clone(), seed, visible_frames }
+            }
+            ShotPicture::Card { card, seed } => Picture::Card { card, seed, visible_frames },
         };
-        Look { picture, first_frame, visible_frames: drawn.then(|| span.visible_frames()), reduced }
+        Look { picture, first_frame }
     }
 
     /// The captions of `frames` frames from `first` on, counted from the beginning of `scene`; a stretch may reach into
@@ -188,7 +189,9 @@ impl Storyline {
 
 fn shown(picture: &ShotPicture) -> String {
     match picture {
-        ShotPicture::Clip { source, .. } | ShotPicture::Still { source, .. } => source.path().display().to_string(),
+        ShotPicture::Clip(ClipShot { source, .. }) | ShotPicture::Still { source, .. } => {
+            source.path().display().to_string()
+        }
         ShotPicture::Card { .. } => "card".to_owned(),
     }
 }

@@ -13,7 +13,7 @@ use pipeline::{FileRef, SourceRef, Stage, StageContext, StageError};
 use serde::Serialize;
 
 use super::{computing, media_failure};
-use crate::shots::ShotPicture;
+use crate::shots::{ClipShot, ShotPicture};
 
 /// Makes covers.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Backdrop {
     /// A frame of a shot that shows footage.
     pub(crate) fn of(picture: &ShotPicture, stills: &HashMap<SourceRef, FileRef>) -> Option<Self> {
         match picture {
-            ShotPicture::Clip { source, start_ms, .. } => {
+            ShotPicture::Clip(ClipShot { source, start_ms, .. }) => {
                 Some(Self::Clip { source: source.clone(), at_ms: start_ms + 500 })
             }
             ShotPicture::Still { source, .. } => stills.get(source).map(|file| Self::Still { file: file.clone() }),

@@ -4,7 +4,7 @@ use kernel::Lang;
 use media::{
     Ffmpeg, FrameRate, FrameSource, MediaError, Size, StillLimits, Timing,
     captions::{self, Cue, Mode, Setting},
-    cards::{CardRequest, CardSource, Theme},
+    cards::{Card, CardRequest, CardSource, Theme},
     check::{self, SegmentCheck},
     encoder::Encoder,
     motion::KenBurns,
@@ -15,7 +15,7 @@ use pipeline::{Advance, FileRef, SourceRef, Stage, StageContext, StageError};
 use serde::{Deserialize, Serialize};
 
 use super::{captions::CaptionStyle, computing, media_failure};
-use crate::shots::{ClipFraming, ShotPicture};
+use crate::shots::{ClipFraming, ClipShot};
 
 /// Memory of an encoder, its filters and its decoders, for each pixel of the frame, measured at 1080 × 1920.
 const BYTES_PER_PIXEL: u64 = 110;
@@ -71,13 +71,28 @@ pub(crate) struct Crossing {
 /// Part of the time that a picture is seen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Look {
-    pub picture: ShotPicture,
+    pub picture: Picture,
     /// Where the part begins, counted from when the picture begins to be seen.
     pub first_frame: u32,
-    /// How long a drawn picture is seen in all, which decides how it moves.
-    pub visible_frames: Option<u32>,
-    /// Of a still, what [`super::still::Reduce`] made of it.
-    pub reduced: Option<FileRef>,
+}
+
+/// A shot's picture and all that decides how it looks. How long a drawn one is seen in all decides how it moves; a clip
+/// moves by itself.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Picture {
+    Clip(ClipShot),
+    /// What [`super::still::Reduce`] made of a still.
+    Still {
+        file: FileRef,
+        seed: u64,
+        visible_frames: u32,
+    },
+    Card {
+        card: Card,
+        seed: u64,
+        visible_frames: u32,
+    },
 }
 
 /// The captions of a piece, and which stretch of their time it covers.
@@ -140,7 +155,7 @@ impl Stage for Segment {
             let rate = FrameRate::whole(input.canvas.fps);
             let seen = check::check_segment(&ffmpeg, file.path(), input.frames, rate).await.map_err(media_failure)?;
             // Cards may be dark and calm; footage that is has failed.
-            if matches!(input.look.picture, ShotPicture::Clip { .. }) {
+            if matches!(input.look.picture, Picture::Clip(_)) {
                 check = seen;
             }
         }
@@ -169,12 +184,11 @@ async fn transition(input: &SegmentInput, context: &StageContext) -> Result<Opti
 }
 
 async fn visual(look: &Look, canvas: &Canvas, context: &StageContext) -> Result<Visual, StageError> {
-    let Look { first_frame, visible_frames, .. } = *look;
-    let total_frames = visible_frames.unwrap_or_default();
-    let timing = Timing { total_frames, fps: f64::from(canvas.fps) };
+    let first_frame = look.first_frame;
+    let timing = |total_frames| Timing { total_frames, fps: f64::from(canvas.fps) };
     let theme = Theme::named(&canvas.theme).map_err(media_failure)?;
     let source: Box<dyn FrameSource> = match look.picture.clone() {
-        ShotPicture::Clip { source, info, start_ms, framing, speed } => {
+        Picture::Clip(ClipShot { source, info, start_ms, framing, speed }) => {
             let into_ms = f64::from(first_frame) * 1000.0 / f64::from(canvas.fps) * speed;
             let framing = match framing {
                 ClipFraming::Crop(rect) => Framing::Crop(rect),
@@ -184,13 +198,13 @@ async fn visual(look: &Look, canvas: &Canvas, context: &StageContext) -> Result<
             let path = context.source_path(&source).await?;
             return Ok(Visual::Clip { path, info, start_ms: start_ms + into_ms.round() as u64, framing, speed });
         }
-        ShotPicture::Still { seed, .. } => {
-            let path = look.reduced.as_ref().map(|file| context.path(file)).ok_or_else(unprepared)?;
-            let (size, limits) = (canvas.size, StillLimits::default());
+        Picture::Still { file, seed, visible_frames } => {
+            let (path, size, timing) = (context.path(&file), canvas.size, timing(visible_frames));
+            let limits = StillLimits::default();
             computing(move || Ok(Box::new(KenBurns::new(&load_still(&path, &limits)?, size, timing, seed)?))).await?
         }
-        ShotPicture::Card { card, seed } => {
-            let (size, lang) = (canvas.size, canvas.lang.clone());
+        Picture::Card { card, seed, visible_frames } => {
+            let (size, lang, timing) = (canvas.size, canvas.lang.clone(), timing(visible_frames));
             computing(move || {
                 let request = CardRequest { card: &card, theme, size, timing, seed, lang: &lang };
                 Ok(Box::new(CardSource::new(&request)?))
@@ -199,10 +213,6 @@ async fn visual(look: &Look, canvas: &Canvas, context: &StageContext) -> Result<
         }
     };
     Ok(Visual::Drawn { source, first_frame })
-}
-
-fn unprepared() -> StageError {
-    media_failure(MediaError::Invalid("a still was not reduced; report this".to_owned()))
 }
 
 async fn watermark(input: &SegmentInput, context: &StageContext) -> Result<Option<Watermark>, StageError> {
