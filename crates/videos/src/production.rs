@@ -11,7 +11,7 @@ use media::{
     encoder::{self, Encoder},
     segment::TransitionKind,
 };
-use pipeline::{FanOut, ProgressPlan, Run};
+use pipeline::{FanOut, FileRef, ProgressPlan, Run};
 
 use crate::{
     VideosError,
@@ -50,6 +50,21 @@ pub fn plan() -> ProgressPlan {
     ])
 }
 
+/// The stages of a draft, which a person looks at: it is neither measured nor has it a cover.
+pub fn draft_plan() -> ProgressPlan {
+    ProgressPlan::new([
+        ("voice", 10.0),
+        ("captions", 0.5),
+        ("footage", 8.0),
+        ("subjects", 8.0),
+        ("stills", 4.0),
+        ("sound", 2.0),
+        ("segments", 60.0),
+        ("mix", 8.0),
+        ("assemble", 2.0),
+    ])
+}
+
 /// The stages of a narration.
 pub fn narration_plan() -> ProgressPlan {
     ProgressPlan::new([("voice", 2.0), ("sound", 1.0), ("mix", 3.0)])
@@ -67,14 +82,24 @@ pub enum Purpose {
 /// Ticks a second of a narration without pictures.
 const SOUND_TICKS: u32 = 100;
 
-/// Makes a video and everything that belongs to it; nothing that was made before is made again.
-pub async fn produce(
+/// A video encoded and joined, not measured yet.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    pub story: Storyline,
+    pub video: FileRef,
+    encoder: Encoder,
+    segments: Vec<EncodedSegment>,
+    sound: MixedSound,
+}
+
+/// Encodes a video; nothing that was made before is made again.
+pub(crate) async fn render(
     studio: &Studio,
     request: &VideoRequest,
     purpose: Purpose,
     container: Container,
     run: &Run,
-) -> Result<Production, VideosError> {
+) -> Result<Rendered, VideosError> {
     let story = tell(studio, request, purpose, run).await?;
     let score = Score { studio, request, run };
     let ((encoder, segments), sound) = tokio::try_join!(encode(studio, request, &story, run), score.mix_story(&story))?;
@@ -92,6 +117,18 @@ pub async fn produce(
         ffmpeg: studio.ffmpeg.fingerprint().to_owned(),
     };
     let video = run.make(&Assemble { ffmpeg: studio.ffmpeg.clone() }, &input).await?.output;
+    Ok(Rendered { story, video, encoder, segments, sound })
+}
+
+/// Makes a video and everything that belongs to it, and measures it.
+pub(crate) async fn produce(
+    studio: &Studio,
+    request: &VideoRequest,
+    container: Container,
+    run: &Run,
+) -> Result<Production, VideosError> {
+    let rendered = render(studio, request, Purpose::Final, container, run).await?;
+    let Rendered { story, video, encoder, segments, sound } = rendered;
     let check = CheckInput {
         video: video.clone(),
         frames: story.total_frames(),

@@ -55,7 +55,7 @@ impl Videos {
         let container = Container::of(output)?;
         let run = self.start(production::plan(), watch).await?;
         let made = async {
-            let production = production::produce(&self.studio, request, Purpose::Final, container, &run).await;
+            let production = production::produce(&self.studio, request, container, &run).await;
             match production {
                 Ok(production) => outputs::hand_out(&production, output, &run).await,
                 Err(VideosError::CheckFailed { video: Some(video), failures, .. }) => {
@@ -75,10 +75,10 @@ impl Videos {
         output: &Path,
         watch: impl FnOnce(ProgressReceiver),
     ) -> Result<Finished, VideosError> {
-        let run = self.start(production::plan(), watch).await?;
+        let run = self.start(production::draft_plan(), watch).await?;
         let made = async {
-            let production = production::produce(&self.studio, request, Purpose::Draft, Container::Mp4, &run).await?;
-            storyboard::hand_out(&self.studio, &production, output, &run).await
+            let draft = production::render(&self.studio, request, Purpose::Draft, Container::Mp4, &run).await?;
+            storyboard::hand_out(&self.studio, &draft, output, &run).await
         };
         end(run.clone(), made.await).await
     }
