@@ -5,8 +5,8 @@ mod worker;
 
 use std::{
     path::PathBuf,
-    sync::{Mutex, OnceLock, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use ai::{
@@ -34,15 +34,17 @@ pub struct Settings {
     pub processes: usize,
     /// Time for one sentence, the start of a process included.
     pub timeout: Duration,
+    /// How long a process waits for its next sentence before it is ended.
+    pub patience: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { program: None, processes: 2, timeout: Duration::from_mins(1) }
+        Self { program: None, processes: 2, timeout: Duration::from_mins(1), patience: Duration::from_secs(5) }
     }
 }
 
-/// The engine: a few processes, started when they are needed, kept for the next sentence, ended with this value.
+/// The engine: a few processes, started when they are needed, kept a while for the next sentence, ended with this value.
 #[derive(Debug)]
 pub struct Espeak {
     settings: Settings,
@@ -50,7 +52,30 @@ pub struct Espeak {
     voices: tokio::sync::OnceCell<Vec<Voice>>,
     /// As many permits as processes may run.
     places: Semaphore,
-    idle: Mutex<Vec<Worker>>,
+    idle: Arc<Idle>,
+}
+
+/// Processes without work, each with the time since when.
+#[derive(Debug, Default)]
+struct Idle(Mutex<Vec<(Instant, Worker)>>);
+
+impl Idle {
+    /// The one that has waited least: its siblings may have had enough.
+    fn take(&self) -> Option<Worker> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().map(|(_, worker)| worker)
+    }
+
+    /// Keeps a process for as long as `patience`.
+    fn keep(self: &Arc<Self>, worker: Worker, patience: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), worker));
+        let idle = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(patience).await;
+            if let Some(idle) = idle.upgrade() {
+                idle.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(since, _)| since.elapsed() < patience);
+            }
+        });
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -67,7 +92,7 @@ impl Espeak {
             version: OnceLock::new(),
             voices: tokio::sync::OnceCell::new(),
             places: Semaphore::new(settings.processes.max(1)),
-            idle: Mutex::new(Vec::new()),
+            idle: Arc::default(),
         }
     }
 
@@ -77,8 +102,7 @@ impl Espeak {
         let line =
             serde_json::to_string(request).map_err(|e| internal("a request cannot be written").with_source(e))?;
         let _place = self.places.acquire().await.map_err(|e| internal("the pool is closed").with_source(e))?;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(worker) = idle
+        if let Some(worker) = self.idle.take()
             && let Ok(answer) = self.ask_worker(worker, &line).await
         {
             return Ok(answer);
@@ -93,7 +117,7 @@ impl Espeak {
         let answer = tokio::time::timeout(self.settings.timeout, worker.ask(line)).await;
         match answer {
             Ok(Ok(answer)) => {
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+                self.idle.keep(worker, self.settings.patience);
                 Ok(answer)
             }
             Ok(Err(source)) => Err(Broken::Died { source, stderr: worker.last_words().await }),

@@ -1,6 +1,6 @@
 //! eSpeak NG through its program.
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
+use std::{collections::HashSet, ffi::OsString, path::PathBuf, time::Duration};
 
 use ai::tts::{SpeechRequest, Tts as _, voice_for};
 use kernel::ErrorKind;
@@ -138,7 +138,8 @@ async fn a_program_that_hangs_or_dies_is_an_error_in_time() {
         let path = folder.path().join(name);
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Espeak::new(&Settings { program: Some(path), timeout: Duration::from_millis(300), processes: 1 })
+        let timeout = Duration::from_millis(300);
+        Espeak::new(&Settings { program: Some(path), timeout, processes: 1, ..Settings::default() })
     };
     let hangs = program("hangs", "#!/bin/sh\nexec sleep 60\n").speak(&request("en-us", "Hi.")).await.unwrap_err();
     assert_eq!(hangs.kind, ErrorKind::Unavailable, "{hangs}");
@@ -159,19 +160,41 @@ async fn a_process_killed_between_sentences_is_replaced() {
     assert!(tts.speak(&request("en-us", "Two.")).await.unwrap().duration_ms() > 100);
 }
 
+#[tokio::test]
+async fn a_process_without_work_is_ended_and_another_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("speech-to-idle");
+    std::fs::copy(speech_program::path(), &program).unwrap();
+    let patience = Duration::from_millis(100);
+    let tts = Espeak::new(&Settings { program: Some(program), processes: 1, patience, ..Settings::default() });
+    tts.speak(&request("en-us", "One.")).await.unwrap();
+    let ended = async {
+        while !children_named("speech-to-idle").is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the process is ended");
+    assert!(tts.speak(&request("en-us", "Two.")).await.unwrap().duration_ms() > 100);
+}
+
 /// Kills this test program's own children of that name (at most 15 bytes, as the kernel keeps it).
 #[expect(clippy::disallowed_methods, reason = "the test needs a process to die")]
 fn kill_children_named(name: &str) -> usize {
+    let kill = |pid: &OsString| std::process::Command::new("kill").arg("-9").arg(pid).status().unwrap().success();
+    children_named(name).iter().filter(|pid| kill(pid)).count()
+}
+
+/// This test program's own children of that name, as numbers.
+fn children_named(name: &str) -> Vec<OsString> {
     let own = std::process::id().to_string();
-    let mut killed = 0;
+    let mut children = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
         let Some((head, tail)) = stat.rsplit_once(')') else { continue };
         let parent = tail.split_whitespace().nth(1).unwrap_or_default();
         if head.ends_with(&format!("({name}")) && parent == own {
-            let pid = entry.file_name();
-            killed += usize::from(std::process::Command::new("kill").arg("-9").arg(pid).status().unwrap().success());
+            children.push(entry.file_name());
         }
     }
-    killed
+    children
 }
