@@ -24,4 +24,4 @@ pub mod words;
 
 pub use error::VideosError;
 pub use outputs::Finished;
-pub use service::{Studio, Videos, voices};
+pub use service::{Studio, Videos, find_voice, voices};

@@ -11,7 +11,7 @@ use crate::{
     request::{Source, VideoRequest},
     scenes::{self, Scene},
     script::{Reading, Script},
-    service::Studio,
+    service::{Studio, find_voice, voices},
     source::web,
     stages::voice::{SpokenSentence, Voice, VoiceInput},
     storyline, summary,
@@ -72,17 +72,10 @@ async fn choose_voice(
     wanted: Option<&str>,
     lang: &Lang,
 ) -> Result<(Arc<dyn Tts>, EngineVoice), VideosError> {
-    let mut voices = Vec::new();
-    for engine in engines {
-        let offered = engine.voices().await?;
-        if let Some(voice) = wanted.and_then(|wanted| offered.iter().find(|voice| voice.id == wanted)) {
-            return Ok((engine.clone(), voice.clone()));
-        }
-        voices.extend(offered);
-    }
     if let Some(wanted) = wanted {
-        return Err(VideosError::UnknownVoice { voice: wanted.to_owned() });
+        return find_voice(engines, wanted).await;
     }
+    let voices = voices(engines, None).await?;
     let voice = voice_for(lang, &voices)?.clone();
     let engine = engines.iter().find(|engine| engine.name() == voice.provider).cloned();
     engine.map(|engine| (engine, voice)).ok_or_else(|| VideosError::Internal("a voice belongs to no engine".to_owned()))

@@ -124,6 +124,16 @@ async fn end<T>(run: Run, made: Result<T, VideosError>) -> Result<T, VideosError
     made
 }
 
+/// The voice of an id, and the engine that has it.
+pub async fn find_voice(engines: &[Arc<dyn Tts>], id: &str) -> Result<(Arc<dyn Tts>, Voice), VideosError> {
+    for engine in engines {
+        if let Some(voice) = engine.voices().await?.into_iter().find(|voice| voice.id == id) {
+            return Ok((engine.clone(), voice));
+        }
+    }
+    Err(VideosError::UnknownVoice { voice: id.to_owned() })
+}
+
 /// Every voice of the engines, or those of one language.
 ///
 /// # Errors

@@ -63,7 +63,7 @@ enum Command {
     Transcribe(transcribe::TranscribeArgs),
     /// Translate subtitles
     Translate(translate::TranslateArgs),
-    /// List the voices
+    /// List the voices, or play a sample of one
     Voices(voices::VoicesArgs),
     /// Check that everything Pressroom needs is here
     Doctor,
@@ -100,7 +100,7 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
             Command::Dub(args) => dub::run(*args, &cli.global, console, cancel).await,
             Command::Transcribe(args) => transcribe::run(args, &cli.global, console, cancel).await,
             Command::Translate(args) => translate::run(args, &cli.global, console, cancel).await,
-            Command::Voices(args) => voices::run(args, &cli.global, console).await,
+            Command::Voices(args) => voices::run(args, &cli.global, console, cancel).await,
             Command::Doctor => doctor::run(&cli.global, console).await,
             Command::Completions(args) => completions::run(&args),
         }

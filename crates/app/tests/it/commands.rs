@@ -29,6 +29,28 @@ fn voices_are_listed_by_language() {
 }
 
 #[test]
+fn a_sample_of_a_voice_is_played_or_kept() {
+    let desk = Desk::new();
+    desk.succeed(["voices", "--play", "es", "-o", "sample.wav"]);
+    let kept = number(&probe(&desk.path("sample.wav"))["format"]["duration"]);
+    assert!((1.0..10.0).contains(&kept), "{kept}");
+
+    // A sound device that writes down what it is given.
+    let heard = desk.path("heard.raw");
+    let mut playing = desk.pressroom(["voices", "--play", "es", "--say", "Hola."]);
+    let ended = playing.env("SDL_AUDIODRIVER", "disk").env("SDL_DISKAUDIOFILE", &heard).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let heard = std::fs::read(heard).unwrap();
+    assert!(heard.iter().filter(|byte| **byte != 0).count() > 1000, "{} bytes", heard.len());
+
+    let ended = desk.pressroom(["voices", "--play", "es"]).env("SDL_AUDIODRIVER", "none").output().unwrap();
+    let complaint = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!ended.status.success() && complaint.contains("no sound device"), "{complaint}");
+    let unknown = desk.run(["voices", "--play", "nova"]);
+    assert_eq!(unknown.code, Some(4), "{}", unknown.complaint);
+}
+
+#[test]
 fn the_doctor_finds_a_working_machine() {
     Desk::new().succeed(["doctor"]);
 }

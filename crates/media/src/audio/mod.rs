@@ -2,7 +2,7 @@
 //! the wanted loudness. Memory does not grow with length.
 //!
 //! [`mix`] does the work of a whole plan, [`dub_mix`] that of a new voice in place of another; [`decode_to_wav`] brings foreign files to the format it reads;
-//! [`encode_audio`] writes what a listener takes along; [`measure`] says how loud a WAV file is.
+//! [`encode_audio`] writes what a listener takes along, [`play`] plays it here; [`measure`] says how loud a WAV file is.
 
 mod biquad;
 mod compressor;
@@ -16,6 +16,7 @@ mod master;
 mod mixer;
 mod music;
 mod plan;
+mod play;
 mod programme;
 mod resample;
 mod spool;
@@ -32,6 +33,7 @@ pub use likeness::{Likeness, likeness, loudness_within};
 pub use loudness::{Measured, measure};
 pub use mixer::{MixReport, mix};
 pub use plan::{ClipSound, Loudness, MixPlan, Music, NoiseReduction, VoiceClip, VoiceTone};
+pub use play::play;
 pub use stretch::{STRETCH_FACTORS, stretch, stretch_wav};
 pub(crate) use transcode::sound_formats;
 pub use transcode::{AudioTags, LONGEST_DECODED, check_format, decode_to_wav, encode_audio};
