@@ -31,6 +31,7 @@ pub(crate) struct Performed {
     pub utterance: usize,
     pub audio: FileRef,
     pub start_ms: u64,
+    pub end_ms: u64,
     /// Timed from the beginning of the source.
     pub words: Vec<TimedWord>,
 }
@@ -58,6 +59,7 @@ pub(crate) async fn perform(
     let natural = stage.speak(&roles).await?;
     let fits = plan(dub, lang, &natural);
     let hurried: Vec<Option<Role>> = roles.iter().zip(&fits).map(|(role, fit)| hurry(role.as_ref()?, fit)).collect();
+    let natural_ms: BTreeMap<usize, u64> = natural.iter().map(|(index, line)| (*index, line.duration_ms())).collect();
     let mut spoken = natural;
     spoken.extend(stage.speak(&hurried).await?);
     let sounding = fits.iter().enumerate().filter_map(|(utterance, fit)| {
@@ -69,7 +71,8 @@ pub(crate) async fn perform(
     let performed = stage.fit(&sounding).await?;
     for (index, fit) in fits.iter().enumerate() {
         let sounds = sounding.binary_search_by_key(&index, |line| line.utterance).ok();
-        let placed = sounds.zip(roles[index].as_ref()).map(|(at, role)| placed(&sounding[at].place, role));
+        let spoken_ms = natural_ms.get(&index).copied().unwrap_or(0);
+        let placed = sounds.zip(roles[index].as_ref()).map(|(at, role)| sounding[at].placed(role, spoken_ms));
         let line = dub.utterances[index].lines.entry(lang.clone()).or_default();
         line.placed = placed;
         if matches!(fit, Fit::TooLong { .. }) {
@@ -80,11 +83,6 @@ pub(crate) async fn perform(
         utterance.lines.retain(|_, line| !line.is_empty());
     }
     Ok(performed)
-}
-
-fn placed(place: &Place, role: &Role) -> Placed {
-    let Place { start_ms, duration_ms, speed } = *place;
-    Placed { start_ms, end_ms: start_ms + duration_ms, speed, voice: role.voice.id.clone() }
 }
 
 /// What somebody is to say.
@@ -172,13 +170,27 @@ impl Sounding<'_> {
         (!is_exact).then_some(samples)
     }
 
+    /// Where its sound ends.
+    fn end_ms(&self) -> u64 {
+        let duration_ms = match self.stretched_samples() {
+            Some(_) => self.place.duration_ms,
+            None => self.spoken.duration_ms(),
+        };
+        self.place.start_ms + duration_ms
+    }
+
+    fn placed(&self, role: &Role, spoken_ms: u64) -> Placed {
+        let Place { start_ms, speed, .. } = self.place;
+        Placed { start_ms, end_ms: self.end_ms(), speed, spoken_ms, voice: role.voice.id.clone() }
+    }
+
     fn performed(&self, audio: FileRef) -> Performed {
         let (place, spoken_ms) = (self.place, self.spoken.duration_ms().max(1));
         let at = |ms: u64| place.start_ms + ms * place.duration_ms / spoken_ms;
         let word =
             |word: &TimedWord| TimedWord { start_ms: at(word.start_ms), end_ms: at(word.end_ms), ..word.clone() };
         let words = self.spoken.words.iter().map(word).collect();
-        Performed { utterance: self.utterance, audio, start_ms: place.start_ms, words }
+        Performed { utterance: self.utterance, audio, start_ms: place.start_ms, end_ms: self.end_ms(), words }
     }
 }
 

@@ -17,6 +17,8 @@ const MAX_OFFSET_MS: f64 = 250.0;
 const USUAL_SPEED: f64 = 1.15;
 /// An AAC frame at 48 kHz; the sound of a result is whole frames.
 const AUDIO_FRAME_MS: f64 = 1024.0 / 48.0;
+/// Two lengths are rounded to whole milliseconds where one is told by the other.
+const ROUNDING_MS: f64 = 2.0;
 const LOUDNESS_TOLERANCE_LU: f64 = 1.0;
 const MAX_TRUE_PEAK_DBTP: f64 = -1.0;
 const MIN_CORRELATION: f64 = 0.98;
@@ -111,7 +113,7 @@ fn timing(dub: &Dub, placed: &[(usize, &Placed)]) -> Vec<Figure> {
         dub.utterances.get(index + 1).is_some_and(|next| next.start_ms < placed.end_ms)
     };
     let overlaps = placed.iter().filter(runs_over).count();
-    let cut = placed.iter().filter(|(_, placed)| placed.end_ms > dub.source.duration_ms).count();
+    let cut = placed.iter().filter(|(_, placed)| is_cut(placed, dub.source.duration_ms)).count();
     let mut figures = vec![
         at_most("lines laid over the next", overlaps as f64, "", 0.0),
         at_most("lines cut off", cut as f64, "", 0.0),
@@ -142,6 +144,13 @@ fn timing(dub: &Dub, placed: &[(usize, &Placed)]) -> Vec<Figure> {
         at_least("speed, slowest", speeds[0], "", *SPEEDS.start()),
     ]);
     figures
+}
+
+/// Whether the end of a line is not heard: its sound is shorter than its words take at its speed, or the source is over.
+fn is_cut(placed: &Placed, duration_ms: u64) -> bool {
+    let needed_ms = placed.spoken_ms as f64 / placed.speed;
+    let sounds_ms = placed.end_ms.saturating_sub(placed.start_ms) as f64;
+    needed_ms > sounds_ms + ROUNDING_MS || placed.end_ms > duration_ms
 }
 
 fn length(dub: &Dub, measured: &Measured) -> Vec<Figure> {
@@ -214,7 +223,8 @@ mod tests {
     };
 
     fn line(start_ms: u64, end_ms: u64, speed: f64) -> Line {
-        let placed = Placed { start_ms, end_ms, speed, voice: "es".to_owned() };
+        let spoken_ms = ((end_ms - start_ms) as f64 * speed) as u64;
+        let placed = Placed { start_ms, end_ms, speed, spoken_ms, voice: "es".to_owned() };
         Line { translation: Some("Hola.".to_owned()), placed: Some(placed), ..Line::default() }
     }
 
@@ -238,6 +248,16 @@ mod tests {
         let report = Report::new(&finished(vec![line(0, 2001, 1.0), line(2000, 3000, 1.0)]), &lang("es"));
         assert_eq!(figure(&report, "lines laid over the next"), (1.0, false));
         assert_eq!(figure(&report, "lines cut off"), (0.0, true));
+    }
+
+    #[test]
+    fn a_line_whose_sound_is_shorter_than_its_words_is_cut_off() {
+        let mut short = line(0, 900, 1.2);
+        let placed = short.placed.as_mut().unwrap();
+        placed.spoken_ms += 10;
+        assert_eq!(figure(&Report::new(&finished(vec![short.clone()]), &lang("es")), "lines cut off"), (1.0, false));
+        short.placed.as_mut().unwrap().spoken_ms -= 10;
+        assert_eq!(figure(&Report::new(&finished(vec![short]), &lang("es")), "lines cut off"), (0.0, true));
     }
 
     #[test]

@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_translation_is_shown_while_its_line_is_said() {
         let mut said = utterance(1, 1000, 3000, "Hello.");
-        let placed = Placed { start_ms: 1000, end_ms: 1800, speed: 1.0, voice: "es".to_owned() };
+        let placed = Placed { start_ms: 1000, end_ms: 1800, speed: 1.0, spoken_ms: 800, voice: "es".to_owned() };
         let line = Line { translation: Some("Hola.".to_owned()), placed: Some(placed), ..Line::default() };
         said.lines.insert(lang("es"), line);
         let dub = dub(&["es"], vec![said, utterance(2, 4000, 5000, "Untranslated.")]);

@@ -218,9 +218,13 @@ pub struct MachineHashes {
 #[serde(deny_unknown_fields)]
 pub struct Placed {
     pub start_ms: u64,
+    /// Where its sound ends.
     pub end_ms: u64,
     /// Against the voice's own speed.
     pub speed: f64,
+    /// How long its words take at the voice's own speed; 0 where that is not known.
+    #[serde(default)]
+    pub spoken_ms: u64,
     pub voice: String,
 }
 
