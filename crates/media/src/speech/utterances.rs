@@ -16,6 +16,14 @@ const SHORTEST_RUN: usize = 5;
 /// Pauses up to this are within words: before a plosive, or a breath. 192 ms.
 const WITHIN_WORDS: usize = 12;
 
+/// What is softer than the loudest nearby by this, in dB, and for longer than a pause within words, lies behind the voice:
+/// music that goes on when a sentence ends passes for more of it. The weakest consonants are softer still, but short.
+const BEHIND_DB: f32 = 22.0;
+/// How near, to both sides: 188 frames are 3 s.
+const NEARBY: usize = 188;
+/// What stays before and after what is not behind, for such consonants: 96 ms.
+const EDGE: usize = 6;
+
 /// A pause from which a new utterance begins.
 const PAUSE_MS: u64 = 350;
 const SHORTEST_MS: u64 = 500;
@@ -30,6 +38,13 @@ const SMOOTHED: usize = 5;
 
 /// Runs of speech as first frame and the frame after the last.
 pub(super) fn runs(frames: &[Heard]) -> Vec<(usize, usize)> {
+    let mut runs: Vec<(usize, usize)> = voiced(frames).into_iter().flat_map(|run| in_front(frames, run)).collect();
+    runs.retain(|(first, end)| end - first >= SHORTEST_RUN);
+    runs
+}
+
+/// Runs of frames that are judged to be a voice.
+fn voiced(frames: &[Heard]) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     let mut at = 0;
     while let Some(found) = frames[at..].iter().position(|frame| frame.voice >= BEGINS) {
@@ -43,8 +58,30 @@ pub(super) fn runs(frames: &[Heard]) -> Vec<(usize, usize)> {
         }
         at = end;
     }
-    runs.retain(|(first, end)| end - first >= SHORTEST_RUN);
     runs
+}
+
+/// The parts of a run that are not behind what is loud nearby.
+fn in_front(frames: &[Heard], (first, end): (usize, usize)) -> Vec<(usize, usize)> {
+    let loudest = |part: &[Heard]| part.iter().map(|frame| frame.level_db).fold(f32::NEG_INFINITY, f32::max);
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    let (mut around, mut bound) = (usize::MAX, f32::NEG_INFINITY);
+    for index in first..end {
+        // Whoever is loud within seconds is so for neighbouring frames alike.
+        if index / EDGE != around {
+            around = index / EDGE;
+            let nearby = index.saturating_sub(NEARBY)..(index + NEARBY).min(frames.len());
+            bound = loudest(&frames[nearby]) - BEHIND_DB;
+        }
+        if frames[index].level_db < bound {
+            continue;
+        }
+        match parts.last_mut() {
+            Some(last) if index - last.1 <= WITHIN_WORDS => last.1 = index + 1,
+            _ => parts.push((index, index + 1)),
+        }
+    }
+    parts.into_iter().map(|(from, to)| (from.saturating_sub(EDGE).max(first), (to + EDGE).min(end))).collect()
 }
 
 /// The utterances of a sound that lasts `duration_ms`, in their order and apart from each other.
@@ -192,11 +229,32 @@ mod tests {
     fn weak_frames_continue_speech_but_do_not_begin_it() {
         let mut weak = frames(&[992, 1_600, 992]);
         for frame in &mut weak[..62] {
-            frame.voice = 0.7;
+            *frame = Heard { voice: 0.7, level_db: -30.0 };
         }
         weak[20].voice = 0.1;
         assert_eq!(runs(&weak)[0].0, 21, "the weak beginning belongs to it up to where there is none");
         assert!(runs(&weak[..62]).is_empty());
+    }
+
+    #[test]
+    fn what_goes_on_softly_before_between_and_after_sentences_is_no_part_of_them() {
+        let mut music = frames(&[992, 1_600, 800, 1_600, 1_600]);
+        for frame in &mut music {
+            *frame = Heard { voice: 0.95, level_db: frame.level_db.max(-44.0) };
+        }
+        // A weak consonant within a word.
+        music[100..110].fill(Heard { voice: 0.95, level_db: -50.0 });
+        assert_eq!(runs(&music), [(56, 168), (206, 318)]);
+        assert_eq!(found(&music), [(746, 2_838), (3_146, 5_238)]);
+    }
+
+    #[test]
+    fn a_soft_speaker_far_from_loud_ones_is_heard() {
+        let mut soft = frames(&[992, 1_600, 4_000, 1_600, 992]);
+        for frame in &mut soft[300..] {
+            frame.level_db -= 30.0;
+        }
+        assert_eq!(runs(&soft).len(), 2);
     }
 
     #[test]
