@@ -18,6 +18,11 @@ const MAX_EDIT_RATIO: f64 = 0.05;
 const MAX_MEMORY_MB: f64 = 500.0;
 const MAX_MEMORY_RATIO: f64 = 1.2;
 const MAX_WORD_ERRORS: f64 = 0.1;
+/// How far the original is turned down under lines that are written down again: it says the same words in the same language,
+/// and what is measured is the new voice.
+const DUCK_DB: &str = "40";
+const MEAN_OFFSET_MS: f64 = 100.0;
+const MAX_OFFSET_MS: f64 = 250.0;
 const SHORT_MINUTES: u64 = 10;
 const LONG_MINUTES: u64 = 120;
 
@@ -46,7 +51,7 @@ pub(crate) fn run(root: &Path, options: &BenchDubOptions) -> Result<()> {
     say("one line edited")?;
     rows.push(bench.measure_edit(talk, &whole)?);
     say("a dub without a transcript")?;
-    rows.push(bench.measure_listening(talk)?);
+    rows.extend(bench.measure_listening(talk)?);
     say("a dub heard again")?;
     rows.push(bench.hear_again(talk)?);
     for longer in longer {
@@ -110,16 +115,26 @@ impl Bench {
         Ok(Row::at_most(what, ratio, MAX_EDIT_RATIO, ""))
     }
 
-    fn measure_listening(&self, talk: &Talk) -> Result<Row> {
-        self.empty("listening")?;
+    /// Without a transcript: the cost, and where lines begin against the times that the talk was made with.
+    fn measure_listening(&self, talk: &Talk) -> Result<Vec<Row>> {
+        let output = self.empty("listening")?;
         let cost = measure::measure(&mut self.dub(talk, "es", "listening"))?;
         let seconds = cost.processor_s / talk.minutes;
-        Ok(Row::at_most(
-            "processor seconds for a minute, without a transcript",
-            seconds,
-            MAX_LISTENING_S_PER_MINUTE,
-            "s",
-        ))
+        let spoken = spans(&std::fs::read_to_string(&talk.transcript)?)?;
+        let offsets = offsets_ms(&read_json(&output.join("talk-10.dub.json"))?, &spoken, "es");
+        let mean = offsets.iter().sum::<f64>() / offsets.len().max(1) as f64;
+        let greatest = offsets.iter().copied().fold(0.0, f64::max);
+        let what = |figure: &str| format!("without a transcript, start against when it was said, {figure}");
+        Ok(vec![
+            Row::at_most(
+                "processor seconds for a minute, without a transcript",
+                seconds,
+                MAX_LISTENING_S_PER_MINUTE,
+                "s",
+            ),
+            Row::at_most(what(&format!("mean of {} lines", offsets.len())), mean, MEAN_OFFSET_MS, "ms"),
+            Row::at_most(what("greatest"), greatest, MAX_OFFSET_MS, "ms"),
+        ])
     }
 
     /// Dubs the Spanish talk into English as a person translates it, writes down what is heard, and counts the words that are
@@ -127,7 +142,7 @@ impl Bench {
     fn hear_again(&self, talk: &Talk) -> Result<Row> {
         let output = self.empty("again")?;
         let mut dub = self.dub(talk, "en", "again");
-        process::read_output(dub.args(["--from", "es", "--transcript"]).arg(&talk.spanish))?;
+        process::read_output(dub.args(["--from", "es", "--duck", DUCK_DB, "--transcript"]).arg(&talk.spanish))?;
         let document = output.join("talk-10.dub.json");
         translate_by_hand(&document, &talk.transcript)?;
         let mut resume = process::command(&self.pressroom, &self.folder);
@@ -139,8 +154,15 @@ impl Bench {
         transcribe.args(["transcribe", "-q", "--from", "en", "--data"]).arg(self.folder.join("data-again"));
         process::read_output(transcribe.arg(output.join("talk-10.en.mp4")).arg("-o").arg(&folder))?;
         let (said, heard) = (words(&output.join("talk-10.en.srt"))?, words(&heard)?);
-        let rate = distance(&said, &heard) as f64 / said.len().max(1) as f64;
-        Ok(Row::at_most("dubbed English of Flite written down again: word errors", rate, MAX_WORD_ERRORS, ""))
+        // Words that are wrong, missing or too many.
+        let wrong = strsim::generic_levenshtein(&said, &heard);
+        let rate = wrong as f64 / said.len().max(1) as f64;
+        Ok(Row::at_most(
+            "dubbed English of Flite written down again, with `--duck 40`: word errors",
+            rate,
+            MAX_WORD_ERRORS,
+            "",
+        ))
     }
 
     fn compare_memory(&self, longer: &Talk, whole: &Cost) -> Result<Row> {
@@ -174,7 +196,7 @@ impl Bench {
 fn translate_by_hand(document: &Path, subtitles: &Path) -> Result<()> {
     let subtitles = std::fs::read_to_string(subtitles)?;
     let mut texts = subtitles.split("\n\n").filter_map(|cue| cue.lines().nth(2));
-    let mut dub: Value = serde_json::from_str(&std::fs::read_to_string(document)?)?;
+    let mut dub = read_json(document)?;
     let utterances = dub["utterances"].as_array_mut().context("a dub has utterances")?;
     for utterance in utterances {
         let text = texts.next().context("the transcripts have as many lines")?;
@@ -191,18 +213,35 @@ fn words(subtitles: &Path) -> Result<Vec<String>> {
     Ok(words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect())
 }
 
-/// Words that are wrong, missing or too many (Levenshtein's distance).
-fn distance(said: &[String], heard: &[String]) -> usize {
-    let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (index, word) in said.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
-        for (column, other) in heard.iter().enumerate() {
-            let wrong = diagonal + usize::from(word != other);
-            diagonal = row[column + 1];
-            row[column + 1] = wrong.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[heard.len()]
+fn read_json(path: &Path) -> Result<Value> {
+    Ok(serde_json::from_str(&std::fs::read_to_string(path).with_context(|| path.display().to_string())?)?)
+}
+
+/// When each cue of SubRip begins and ends, in milliseconds.
+fn spans(subtitles: &str) -> Result<Vec<(f64, f64)>> {
+    let times = subtitles.lines().filter_map(|line| line.split_once(" --> "));
+    times.map(|(start, end)| Ok((milliseconds(start)?, milliseconds(end)?))).collect()
+}
+
+fn milliseconds(stamp: &str) -> Result<f64> {
+    let parts: Result<Vec<f64>, _> = stamp.trim().split([':', ',']).map(str::parse).collect();
+    let [hours, minutes, seconds, ms] = parts?[..] else { anyhow::bail!("`{stamp}` is no time of SubRip") };
+    Ok(((hours * 60.0 + minutes) * 60.0 + seconds) * 1000.0 + ms)
+}
+
+/// By how much the dub of what was said begins earlier or later, for everything said of which the first words are dubbed.
+fn offsets_ms(dub: &Value, spoken: &[(f64, f64)], lang: &str) -> Vec<f64> {
+    let empty = Vec::new();
+    let utterances = dub["utterances"].as_array().unwrap_or(&empty);
+    let offset = |&(start, end): &(f64, f64)| {
+        let overlaps = |utterance: &&Value| {
+            let at = |key: &str| utterance[key].as_f64().unwrap_or(f64::NAN);
+            at("start_ms") < end && at("end_ms") > start
+        };
+        let first = utterances.iter().find(overlaps)?;
+        Some((first["lines"][lang]["placed"]["start_ms"].as_f64()? - start).abs())
+    };
+    spoken.iter().filter_map(offset).collect()
 }
 
 #[cfg(test)]
@@ -210,10 +249,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wrong_missing_and_further_words_count_once_each() {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(distance(&words("the sea is blue"), &words("the see is is")), 2);
-        assert_eq!(distance(&words("the sea is blue"), &words("sea is blue now")), 2);
-        assert_eq!(distance(&words("same"), &words("same")), 0);
+    fn lines_are_compared_with_what_was_said_at_their_time() {
+        let subtitles = "1\n00:00:01,000 --> 00:00:02,000\nOne.\n\n2\n00:01:03,500 --> 00:01:04,000\nTwo.\n\n3\n01:00:00,000 --> 01:00:01,000\nThree.\n";
+        let spoken = spans(subtitles).unwrap();
+        assert_eq!(spoken[1..], [(63_500.0, 64_000.0), (3_600_000.0, 3_601_000.0)]);
+        let line = |start: u64, end: u64, placed: Value| serde_json::json!({"start_ms": start, "end_ms": end, "lines": {"es": {"placed": placed}}});
+        let dubbed = |start: u64, end: u64| line(start, end, serde_json::json!({"start_ms": start}));
+        let utterances = [
+            dubbed(0, 900),
+            dubbed(1040, 1500),
+            dubbed(1600, 2000),
+            dubbed(63_380, 64_000),
+            line(3_600_000, 3_600_900, Value::Null),
+        ];
+        let dub = serde_json::json!({"utterances": utterances});
+        assert_eq!(offsets_ms(&dub, &spoken, "es"), [40.0, 120.0]);
     }
 }
