@@ -21,6 +21,7 @@ use crate::{
     stages::{
         extract::{Extract, ExtractInput, Extracted},
         listen::{Listen, ListenInput},
+        probe::{Probe, ProbeInput},
         speakers::{TellSpeakers, TellSpeakersInput},
         speech::{FindSpeech, FindSpeechInput, FoundSpeech},
     },
@@ -46,15 +47,18 @@ impl OpenSource {
     }
 }
 
-/// Chooses the sound to dub of a source that was looked at.
+/// Looks at a source, unless it was seen already, and chooses the sound to dub.
 pub(crate) async fn open(
-    source: source::Source,
-    path: &Path,
+    booth: &Booth,
+    (path, seen): (&Path, Option<source::Source>),
     (track, lang): (&Track, Option<&Lang>),
     run: &Run,
 ) -> Result<OpenSource, DubbingError> {
+    let file = run.import(path).await?;
+    let input = ProbeInput { source: file.clone(), ffmpeg: booth.ffmpeg.fingerprint().to_owned() };
+    let source = run.make(&Probe { ffmpeg: booth.ffmpeg.clone(), seen }, &input).await?.output;
     let track = choose_track(&source, path, track, lang)?;
-    Ok(OpenSource { file: run.import(path).await?, source, track })
+    Ok(OpenSource { file, source, track })
 }
 
 fn choose_track(

@@ -197,9 +197,9 @@ async fn measure_lengths(
 ) -> Result<(), DubbingError> {
     for (index, made) in made.iter().enumerate() {
         let Some(path) = outputs.get(index).or(outputs.last()) else { return Ok(()) };
-        let written = source::probe_source(&booth.ffmpeg, path).await?;
+        let length_us = source::length_us(&booth.ffmpeg, path).await?;
         if let Some(measured) = work.dub.results.get_mut(&made.lang) {
-            measured.duration_ms = written.duration_us / 1000;
+            measured.duration_ms = length_us / 1000;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! How a dub is made, stage by stage: read this first.
 //!
-//! extract → speech → listen → speakers → (each language: translate → speak → stretch → mix → compare)
+//! probe → extract → speech → listen → speakers → (each language: translate → speak → stretch → survey → mix → encode)
 
 use std::path::Path;
 
@@ -27,6 +27,7 @@ const SOUND_FRAME_MS: f64 = 40.0;
 /// The stages and their usual shares of the time.
 pub fn plan() -> ProgressPlan {
     ProgressPlan::new([
+        ("probe", 0.1),
         ("extract", 4.0),
         ("speech", 2.0),
         ("listen", 40.0),
@@ -35,8 +36,9 @@ pub fn plan() -> ProgressPlan {
         ("translate", 6.0),
         ("speak", 20.0),
         ("stretch", 5.0),
-        ("mix", 10.0),
-        ("compare", 2.0),
+        ("survey", 4.0),
+        ("mix", 6.0),
+        ("encode", 10.0),
     ])
 }
 
@@ -64,7 +66,8 @@ pub(crate) async fn begin(
     source: source::Source,
     run: &Run,
 ) -> Result<Work, DubbingError> {
-    let open = hearing::open(source, &request.source, (&request.track, request.lang.as_ref()), run).await?;
+    let seen = (request.source.as_path(), Some(source));
+    let open = hearing::open(booth, seen, (&request.track, request.lang.as_ref()), run).await?;
     let utterances = match &request.transcript {
         Some(path) => hearing::read_transcript(path, open.duration_ms())?,
         None => Vec::new(),
@@ -83,10 +86,10 @@ pub(crate) async fn begin(
 pub(crate) async fn reopen(
     booth: &Booth,
     dub: Dub,
-    (path, source, kind): (&Path, source::Source, OutputKind),
+    (path, kind): (&Path, OutputKind),
     run: &Run,
 ) -> Result<Work, DubbingError> {
-    let open = hearing::open(source, path, (&Track::Number(dub.source.track + 1), None), run).await?;
+    let open = hearing::open(booth, (path, None), (&Track::Number(dub.source.track + 1), None), run).await?;
     if open.file.hash() != dub.source.hash {
         let reason =
             "is not the file this dub was made of, or has changed since; remove the document to begin anew".to_owned();
@@ -159,15 +162,14 @@ async fn dub_lang(
     run: &Run,
 ) -> Result<MadeLang, DubbingError> {
     let lines = performance::perform(&booth.voices, &mut work.dub, lang, run).await?;
-    let samples = work.open.source.duration_samples();
-    let sound = sound::mix(&work.dub, (&work.extracted, samples), levels, &lines, run).await?;
+    let sound = sound::mix(work, levels, &lines, (booth.jobs, run)).await?;
     let cues = cues_of(work, lang, &lines)?;
     let measured = Measured {
         duration_ms: work.open.duration_ms(),
         frame_ms: frame_ms(&work.open),
-        loudness_lufs: sound.mixed.report.integrated_lufs,
+        loudness_lufs: sound.loudness_lufs,
         target_lufs: sound.target_lufs,
-        true_peak_dbtp: Some(sound.mixed.report.true_peak_dbtp),
+        true_peak_dbtp: Some(sound.true_peak_dbtp),
         background_correlation: sound.background.map(|compared| compared.correlation),
         background_snr_db: sound.background.map(|compared| compared.snr_db),
         subtitles: subtitles::figures(&cues, lang),

@@ -7,10 +7,7 @@ use std::{
 
 use ai::{stt::Stt, translate::Translator, tts::Tts};
 use kernel::{ErrorKind, Lang};
-use media::{
-    Ffmpeg,
-    source::{self, Source},
-};
+use media::{Ffmpeg, source};
 use pipeline::{Limits, Outcome, ProgressPlan, ProgressReceiver, Run, RunOptions, Store};
 use platform::resources::MemoryBudget;
 use serde::Serialize;
@@ -29,8 +26,8 @@ use crate::{
 
 /// Bytes a second of the sound that is taken out of a source: 48 kHz stereo, and 16 kHz mono beside it.
 const EXTRACTED_BYTES_PER_SECOND: u64 = 4 * 48_000 + 2 * 16_000;
-/// Bytes a second of the mixed sound of one language, and of it encoded.
-const MIXED_BYTES_PER_SECOND: u64 = 4 * 48_000 + 40_000;
+/// Bytes a second of the sound of one language: mixed and encoded in parts, then in one file on its way to the result.
+const MIXED_BYTES_PER_SECOND: u64 = 2 * 4 * 48_000 + 40_000;
 /// Lines and everything small.
 const SMALL_BYTES: u64 = 100_000_000;
 
@@ -103,7 +100,8 @@ impl Dubbing {
             return self.go_on(dub, &names, &request.output, watch).await;
         }
         let source = source::probe_source(&self.booth.ffmpeg, &request.source).await?;
-        let run = self.start(&source, request.targets.len() as u64, production::plan(), watch).await?;
+        let run =
+            self.start(source.duration_us / 1000, request.targets.len() as u64, production::plan(), watch).await?;
         let made = async {
             let mut work = production::begin(&self.booth, request, source, &run).await?;
             let made = production::produce(&self.booth, &mut work, request.output.kind, &run).await?;
@@ -132,24 +130,13 @@ impl Dubbing {
         watch: impl FnOnce(ProgressReceiver),
     ) -> Result<Finished, DubbingError> {
         let path = names.source.clone();
-        let source = source::probe_source(&self.booth.ffmpeg, &path).await?;
-        let run = self.start(&source, dub.targets.len() as u64, production::plan(), watch).await?;
+        let run = self.start(dub.source.duration_ms, dub.targets.len() as u64, production::plan(), watch).await?;
         let made = async {
-            let mut work = production::reopen(&self.booth, dub, (&path, source, output.kind), &run).await?;
+            let mut work = production::reopen(&self.booth, dub, (&path, output.kind), &run).await?;
             let made = production::produce(&self.booth, &mut work, output.kind, &run).await?;
             outputs::hand_out(&self.booth, &mut work, &made, (names, output), &run).await
         };
         end(run.clone(), made.await).await
-    }
-
-    /// Changes a document, all changes or none. Returns the ids of the utterances touched.
-    pub async fn edit(&self, document: &Path, edits: &[Edit]) -> Result<Vec<u32>, DubbingError> {
-        edit_document(document, edits).await
-    }
-
-    /// How good a dub is, in each of its languages.
-    pub async fn report(&self, document: &Path) -> Result<Vec<Report>, DubbingError> {
-        report(document).await
     }
 
     /// Writes down what is said in a source: `talk.en.srt`, and a document without languages to dub into.
@@ -160,7 +147,7 @@ impl Dubbing {
     ) -> Result<Finished, DubbingError> {
         let source = source::probe_source(&self.booth.ffmpeg, &request.source).await?;
         let names = Names::of(request);
-        let run = self.start(&source, 0, production::plan(), watch).await?;
+        let run = self.start(source.duration_us / 1000, 0, production::plan(), watch).await?;
         let made = async {
             let request = DubRequest { targets: Vec::new(), track: request.track.clone(), ..request.clone() };
             let work = production::begin(&self.booth, &request, source, &run).await?;
@@ -187,12 +174,12 @@ impl Dubbing {
 
     async fn start(
         &self,
-        source: &Source,
+        duration_ms: u64,
         languages: u64,
         plan: ProgressPlan,
         watch: impl FnOnce(ProgressReceiver),
     ) -> Result<Run, DubbingError> {
-        let seconds = source.duration_us / 1_000_000 + 1;
+        let seconds = duration_ms / 1000 + 1;
         let each = EXTRACTED_BYTES_PER_SECOND + languages * MIXED_BYTES_PER_SECOND;
         self.start_with(seconds * each + SMALL_BYTES, plan, watch).await
     }
@@ -216,7 +203,7 @@ impl Dubbing {
     }
 }
 
-/// Changes a document, all changes or none; needs nothing but the document.
+/// Changes a document, all changes or none; needs nothing but the document. Returns the ids of the utterances touched.
 pub async fn edit_document(document: &Path, edits: &[Edit]) -> Result<Vec<u32>, DubbingError> {
     let mut dub = outputs::read_document(document).await?;
     let touched = edit::apply(&mut dub, edits)?;

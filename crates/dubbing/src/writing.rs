@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use kernel::Lang;
 use media::{
+    audio::{self, Part},
     captions::Cue,
-    remux::{self, NewSound, NewSubtitles, OriginalSound},
+    remux::{self, NewSound, NewSubtitles, OriginalSound, SoundFile},
     source::Source,
 };
-use pipeline::Run;
+use pipeline::{FanOut, Run, TempFile};
 
 use crate::{
     DubbingError,
@@ -16,6 +17,11 @@ use crate::{
     production::{MadeLang, Work},
     request::Output,
     service::Booth,
+    stages::{
+        computing,
+        encode::{Encode, EncodeInput},
+        mix::MixedPart,
+    },
 };
 
 /// The file of one language.
@@ -48,7 +54,7 @@ pub(crate) async fn write_each(
     let (mut written, mut notes) = (Vec::new(), Vec::new());
     for lang in made {
         let path = name_of(names, &lang.lang, &work.open.source);
-        let sound = sounds(std::slice::from_ref(lang), run);
+        let sound = sounds(booth, std::slice::from_ref(lang), &path, run).await?;
         notes.extend(write(booth, work, (&sound, &[]), output.original, &path).await?);
         written.push(path);
     }
@@ -65,8 +71,8 @@ pub(crate) async fn write_all(
     (names, output): (&Names, &Output),
     run: &Run,
 ) -> Result<(Vec<PathBuf>, Vec<String>), DubbingError> {
-    let sound = sounds(made, run);
-    let path = name_of_all(names, &work.open.source, sound.len());
+    let path = name_of_all(names, &work.open.source, made.len());
+    let sound = sounds(booth, made, &path, run).await?;
     let langs = std::iter::once(&work.dub.lang).chain(made.iter().map(|made| &made.lang));
     let subtitles: Vec<NewSubtitles> = langs
         .map(|lang| NewSubtitles { path: names.subtitles(lang), lang: lang.clone(), title: None, is_default: false })
@@ -82,24 +88,73 @@ fn has_cues(lang: &Lang, work: &Work, made: &[MadeLang]) -> bool {
     cues.is_some_and(|cues: &[Cue]| !cues.is_empty()) || *lang == work.dub.lang
 }
 
-fn sounds(made: &[MadeLang], run: &Run) -> Vec<NewSound> {
-    let sound = |made: &MadeLang| {
-        let wav = run.path(&made.sound.as_ref()?.mixed.file);
-        Some(NewSound { wav, lang: made.lang.clone(), title: None })
+/// The sound of a language in one file, which is there as long as this is.
+#[derive(Debug)]
+struct JoinedSound {
+    file: TempFile,
+    lang: Lang,
+    /// What packets of AAC were made of; none for a WAV file.
+    packed_samples: Option<u64>,
+}
+
+impl JoinedSound {
+    fn as_new(&self) -> NewSound {
+        let path = self.file.path().to_owned();
+        let file = match self.packed_samples {
+            Some(samples) => SoundFile::Aac { path, samples },
+            None => SoundFile::Wav(path),
+        };
+        NewSound { file, lang: self.lang.clone(), title: None }
+    }
+}
+
+/// The sounds as an output takes them: its packets, or what FFmpeg is to encode.
+async fn sounds(booth: &Booth, made: &[MadeLang], output: &Path, run: &Run) -> Result<Vec<JoinedSound>, DubbingError> {
+    let is_aac = remux::takes_aac(output)?;
+    let mut joined = Vec::with_capacity(made.len());
+    for lang in made {
+        let Some(sound) = &lang.sound else { continue };
+        let file = run.temp_file(if is_aac { "aac" } else { "wav" })?;
+        let path = file.path().to_owned();
+        let packed_samples = if is_aac {
+            let parts = encode(booth, &sound.parts, run).await?;
+            computing(move || audio::join_encoded(&parts, &path)).await?;
+            sound.parts.first().map(|mixed| mixed.part.duration_samples)
+        } else {
+            let parts: Vec<(Part, PathBuf)> =
+                sound.parts.iter().map(|mixed| (mixed.part, run.path(&mixed.file))).collect();
+            computing(move || audio::join_mixed(&parts, &path)).await?;
+            None
+        };
+        joined.push(JoinedSound { file, lang: lang.lang.clone(), packed_samples });
+    }
+    Ok(joined)
+}
+
+/// The packets of every part.
+async fn encode(booth: &Booth, parts: &[MixedPart], run: &Run) -> Result<Vec<PathBuf>, DubbingError> {
+    let input = |mixed: &MixedPart| EncodeInput {
+        part: mixed.part,
+        file: mixed.file.clone(),
+        ffmpeg: booth.ffmpeg.fingerprint().to_owned(),
     };
-    made.iter().filter_map(sound).collect()
+    let inputs: Vec<EncodeInput> = parts.iter().map(input).collect();
+    let made = run.make_all(&Encode { ffmpeg: booth.ffmpeg.clone() }, &inputs, FanOut::new(booth.jobs)).await?;
+    Ok(made.into_iter().map(|made| run.path(&made.output)).collect())
 }
 
 async fn write(
     booth: &Booth,
     work: &Work,
-    (sound, subtitles): (&[NewSound], &[NewSubtitles]),
+    (joined, subtitles): (&[JoinedSound], &[NewSubtitles]),
     original: OriginalSound,
     path: &Path,
 ) -> Result<Vec<String>, DubbingError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         tokio::fs::create_dir_all(folder).await.map_err(|error| media::MediaError::io(folder, error))?;
     }
-    let dub = remux::Dub { path: work.open.file.path(), source: &work.open.source, sound, original, subtitles };
+    let sound: Vec<NewSound> = joined.iter().map(JoinedSound::as_new).collect();
+    let source = &work.open.source;
+    let dub = remux::Dub { path: work.open.file.path(), source, sound: &sound, original, subtitles };
     Ok(remux::remux(&booth.ffmpeg, dub, path, &|_| {}).await?)
 }

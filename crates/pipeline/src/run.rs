@@ -161,6 +161,12 @@ impl Run {
         self.shared.store.path(file)
     }
 
+    /// A new file to write in this run's own folder, for what is on its way to a result. It does not exist yet; what is
+    /// written there is removed when the handle is dropped.
+    pub fn temp_file(&self, extension: &str) -> Result<TempFile, StageError> {
+        Ok(self.shared.temp_file(extension)?)
+    }
+
     /// Told when the run is stopped.
     pub fn cancellation(&self) -> &CancellationToken {
         &self.cancellation

@@ -1,13 +1,16 @@
 //! The stages of a dub, a file each. [`crate::production`] has their order.
 
+pub(crate) mod encode;
 pub(crate) mod extract;
 pub(crate) mod listen;
 pub(crate) mod measure;
 pub(crate) mod mix;
+pub(crate) mod probe;
 pub(crate) mod speak;
 pub(crate) mod speakers;
 pub(crate) mod speech;
 pub(crate) mod stretch;
+pub(crate) mod survey;
 pub(crate) mod translate;
 
 use ai::ProviderError;
@@ -29,7 +32,7 @@ fn provider_failure(error: ProviderError) -> StageError {
 }
 
 /// Computes beside the run's own task, so that other items go on meanwhile.
-async fn computing<T: Send + 'static>(
+pub(crate) async fn computing<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, MediaError> + Send + 'static,
 ) -> Result<T, StageError> {
     let done = tokio::task::spawn_blocking(work).await;

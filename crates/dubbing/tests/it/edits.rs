@@ -13,7 +13,7 @@ async fn dubbed() -> Studio {
 
 async fn edit(studio: &Studio, edits: &[&str]) -> Vec<u32> {
     let edits: Vec<Edit> = edits.iter().map(|edit| Edit::parse_set(edit).unwrap()).collect();
-    studio.dubbing.edit(&studio.path("talk.dub.json"), &edits).await.unwrap()
+    dubbing::edit_document(&studio.path("talk.dub.json"), &edits).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

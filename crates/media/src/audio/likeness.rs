@@ -1,5 +1,6 @@
 //! How alike two sounds are over chosen stretches, once the one is as loud as the other; and how loud stretches are.
 
+use std::iter::Sum;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -22,49 +23,79 @@ pub struct Likeness {
     pub samples: u64,
 }
 
-/// Compares two WAV files at [`SAMPLE_RATE`], sample by sample, where `stretches` are. A stretch beyond the end of
-/// either is compared with silence.
-pub fn likeness(original: &Path, made: &Path, stretches: &[Span]) -> Result<Likeness, MediaError> {
+/// What two sounds give when they are multiplied sample by sample. Those of stretches add up to those of all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Products {
+    /// Of the first with itself.
+    aa: f64,
+    bb: f64,
+    ab: f64,
+    /// Compared, of each channel.
+    samples: u64,
+}
+
+/// Compares two WAV files at [`SAMPLE_RATE`], sample by sample, where `stretches` are. The second begins `late` samples
+/// after the first. A stretch beyond the end of either is compared with silence.
+pub fn products(original: &Path, (made, late): (&Path, u64), stretches: &[Span]) -> Result<Products, MediaError> {
     let (mut original, mut made) = (open(original)?, open(made)?);
     let (mut a, mut b) = (vec![[0.0_f32; 2]; BLOCK], vec![[0.0_f32; 2]; BLOCK]);
-    let (mut aa, mut bb, mut ab, mut samples) = (0.0_f64, 0.0_f64, 0.0_f64, 0);
-    let longest = original.frames().max(made.frames());
+    let mut sum = Products::default();
+    let longest = original.frames().max(late + made.frames());
     for stretch in stretches {
         let end = stretch.end_sample.min(longest);
-        let mut at = stretch.start_sample.min(end);
+        let mut at = stretch.start_sample.max(late).min(end);
         original.seek(at)?;
-        made.seek(at)?;
+        made.seek(at.saturating_sub(late))?;
         while at < end {
             let count = (end - at).min(BLOCK as u64) as usize;
             read(&mut original, &mut a[..count])?;
             read(&mut made, &mut b[..count])?;
             for (a, b) in a[..count].as_flattened().iter().zip(b[..count].as_flattened()) {
                 let (a, b) = (f64::from(*a), f64::from(*b));
-                aa += a * a;
-                bb += b * b;
-                ab += a * b;
+                sum.aa += a * a;
+                sum.bb += b * b;
+                sum.ab += a * b;
             }
             at += count as u64;
-            samples += count as u64;
+            sum.samples += count as u64;
         }
     }
-    Ok(compare(aa, bb, ab, samples))
+    Ok(sum)
 }
 
-/// Least squares: with the gain `ab / aa` what is left over has the power `bb − ab² / aa`.
-fn compare(aa: f64, bb: f64, ab: f64, samples: u64) -> Likeness {
-    if aa <= 0.0 || bb <= 0.0 {
-        let same = aa <= 0.0 && bb <= 0.0;
-        let (correlation, snr_db) = if same { (1.0, -SILENCE_DB) } else { (0.0, 0.0) };
-        return Likeness { correlation, snr_db, gain_db: 0.0, samples };
+impl Sum for Products {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, more| Self {
+            aa: sum.aa + more.aa,
+            bb: sum.bb + more.bb,
+            ab: sum.ab + more.ab,
+            samples: sum.samples + more.samples,
+        })
     }
-    let explained = ab * ab / aa;
-    let snr_db = 10.0 * (explained / (bb - explained).max(explained * 1e-12).max(f64::MIN_POSITIVE)).log10();
-    Likeness {
-        correlation: ab / (aa * bb).sqrt(),
-        snr_db: snr_db.clamp(SILENCE_DB, -SILENCE_DB),
-        gain_db: 20.0 * (ab.abs() / aa).max(1e-6).log10(),
-        samples,
+}
+
+impl Products {
+    /// How alike the sounds are; none where nothing was compared.
+    ///
+    /// Least squares: with the gain `ab / aa` what is left over has the power `bb − ab² / aa`.
+    pub fn likeness(self) -> Option<Likeness> {
+        let Self { aa, bb, ab, samples } = self;
+        if samples == 0 {
+            return None;
+        }
+        if aa <= 0.0 || bb <= 0.0 {
+            let same = aa <= 0.0 && bb <= 0.0;
+            let (correlation, snr_db) = if same { (1.0, -SILENCE_DB) } else { (0.0, 0.0) };
+            return Some(Likeness { correlation, snr_db, gain_db: 0.0, samples });
+        }
+        let explained = ab * ab / aa;
+        let snr_db = 10.0 * (explained / (bb - explained).max(explained * 1e-12).max(f64::MIN_POSITIVE)).log10();
+        Some(Likeness {
+            correlation: ab / (aa * bb).sqrt(),
+            snr_db: snr_db.clamp(SILENCE_DB, -SILENCE_DB),
+            gain_db: 20.0 * (ab.abs() / aa).max(1e-6).log10(),
+            samples,
+        })
     }
 }
 
@@ -114,6 +145,10 @@ mod tests {
         path
     }
 
+    fn alike(original: &Path, made: &Path, stretch: Span) -> Likeness {
+        products(original, (made, 0), &[stretch]).unwrap().likeness().unwrap()
+    }
+
     #[test]
     fn a_gain_is_no_difference_and_a_disturbance_counts_where_it_is() {
         let folder = tempfile::tempdir().unwrap();
@@ -124,11 +159,25 @@ mod tests {
             file(folder.path(), "c.wav", |n| wave(n) + if n >= 24_000 { 0.1 * (n as f64 * 0.7).sin() } else { 0.0 });
         let first = Span { start_sample: 0, end_sample: 24_000 };
         let second = Span { start_sample: 24_000, end_sample: 48_000 };
-        let same = likeness(&original, &softer, &[first, second]).unwrap();
+        let same = alike(&original, &softer, Span { start_sample: 0, end_sample: 48_000 });
         assert!(same.correlation > 0.999_99 && same.snr_db > 60.0 && (same.gain_db + 6.02).abs() < 0.01, "{same:?}");
-        assert!(likeness(&original, &disturbed, &[first]).unwrap().snr_db > 110.0);
-        let noisy = likeness(&original, &disturbed, &[second]).unwrap();
+        assert!(alike(&original, &disturbed, first).snr_db > 110.0);
+        let noisy = alike(&original, &disturbed, second);
         assert!((noisy.snr_db - 20.0).abs() < 0.3 && noisy.samples == 24_000, "{noisy:?}");
+        let halves = [first, second].map(|half| products(&original, (&disturbed, 0), &[half]).unwrap());
+        let whole = products(&original, (&disturbed, 0), &[first, second]).unwrap().likeness().unwrap();
+        let summed = halves.into_iter().sum::<Products>().likeness().unwrap();
+        assert!((whole.snr_db - summed.snr_db).abs() < 1e-6 && whole.samples == summed.samples);
+    }
+
+    #[test]
+    fn a_sound_that_begins_later_is_compared_from_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let original = file(folder.path(), "a.wav", |n| (n as f64 * 0.05).sin());
+        let later = file(folder.path(), "b.wav", |n| ((n + 10_000) as f64 * 0.05).sin());
+        let stretch = Span { start_sample: 0, end_sample: 48_000 };
+        let found = products(&original, (&later, 10_000), &[stretch]).unwrap().likeness().unwrap();
+        assert!(found.snr_db > 60.0 && found.samples == 38_000, "{found:?}");
     }
 
     #[test]
@@ -138,8 +187,8 @@ mod tests {
         let short = folder.path().join("short.wav");
         write_mono_s16(&short, SAMPLE_RATE, &[]).unwrap();
         let all = Span { start_sample: 0, end_sample: u64::MAX };
-        assert!(likeness(&original, &short, &[all]).unwrap().correlation.abs() < 1e-9);
-        assert!((likeness(&short, &short, &[all]).unwrap().correlation - 1.0).abs() < 1e-9);
+        assert!(alike(&original, &short, all).correlation.abs() < 1e-9);
+        assert_eq!(products(&short, (&short, 0), &[all]).unwrap().likeness(), None);
         assert_eq!(loudness_within(&short, &[all]).unwrap(), None);
         assert!(loudness_within(&original, &[all]).unwrap().is_some());
     }

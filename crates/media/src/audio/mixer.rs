@@ -7,15 +7,18 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
+use super::SAMPLE_RATE;
 use super::loudness::Meter;
-use super::master::{Blocks, GainSearch, MOST_WRITES, Master};
+use super::master::{self, Aim, GainSearch, Master, Passage};
 use super::plan::MixPlan;
 use super::programme::Prepared;
-use super::{BLOCK, SAMPLE_RATE};
 use crate::MediaError;
 
 /// The part of the tolerance that is used up here; encoders get the rest.
 const OWN_TOLERANCE: f64 = 0.3;
+
+/// The final gain is a whole multiple of this: a fiftieth of what anyone hears.
+const GAIN_STEP_DB: f64 = 0.01;
 
 /// What came out of a mix.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -47,17 +50,21 @@ pub fn mix(
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut prepared = Prepared::new(plan, folder, &mut watch)?;
     watch.stage(0.35, 0.25);
-    let unscaled = loudness(&mut prepared, plan.duration_samples, &mut watch)?;
+    let mut meter = Meter::loudness(2, SAMPLE_RATE)?;
+    let total = plan.duration_samples;
+    master::play(&mut prepared.programme()?, total, &mut watch, |block| meter.add(block.as_flattened()))?;
     let partial = partial_file(folder)?;
-    let master = Master { duration_samples: plan.duration_samples, true_peak_dbtp: plan.loudness.true_peak_dbtp };
-    let mut search = GainSearch::new(plan.loudness.target_lufs, unscaled);
-    let mut share = 0.2;
-    let mut from = 0.6;
+    let (master, passage) = (Master { true_peak_dbtp: plan.loudness.true_peak_dbtp }, Passage::whole(total));
+    let tolerance = plan.loudness.tolerance_lu * OWN_TOLERANCE;
+    let aim = Aim { target: plan.loudness.target_lufs, tolerance, step_db: GAIN_STEP_DB };
+    let mut search = GainSearch::new(aim, meter.integrated()?);
+    let (mut from, mut share) = (0.6, 0.2);
     loop {
         watch.stage(from, share);
-        let mut programme = prepared.programme()?;
-        let (integrated, true_peak) = master.write(&mut programme, search.gain_db, partial.path(), &mut watch)?;
-        if search.writes + 1 < MOST_WRITES && search.misses(integrated, plan.loudness.tolerance_lu * OWN_TOLERANCE) {
+        let gain_db = search.gain_db();
+        let made = master.write(&mut prepared.programme()?, (gain_db, &passage), partial.path(), &mut watch)?;
+        let integrated_lufs = made.integrated_lufs();
+        if search.misses(integrated_lufs) {
             from += share;
             share /= 2.0;
             continue;
@@ -65,10 +72,10 @@ pub fn mix(
         partial.persist(output).map_err(|error| MediaError::io(output, error.error))?;
         watch.finish();
         return Ok(MixReport {
-            integrated_lufs: integrated,
-            true_peak_dbtp: true_peak,
-            gain_db: search.gain_db,
-            duration_samples: plan.duration_samples,
+            integrated_lufs,
+            true_peak_dbtp: made.true_peak_dbtp,
+            gain_db,
+            duration_samples: total,
         });
     }
 }
@@ -79,23 +86,6 @@ pub(super) fn partial_file(folder: &Path) -> Result<NamedTempFile, MediaError> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.prefix(".mix-").suffix(".partial").tempfile_in(folder).map_err(|error| MediaError::io(folder, error))
-}
-
-/// The loudness of the programme as it is.
-fn loudness(prepared: &mut Prepared<'_>, duration: u64, watch: &mut Watch<'_>) -> Result<Option<f64>, MediaError> {
-    let mut programme = prepared.programme()?;
-    let mut meter = Meter::loudness(2, SAMPLE_RATE)?;
-    let mut block = vec![[0.0_f32; 2]; BLOCK];
-    let mut done = 0;
-    loop {
-        watch.step(done, duration)?;
-        let count = programme.next_block(&mut block)?;
-        if count == 0 {
-            return meter.integrated();
-        }
-        meter.add(block[..count].as_flattened())?;
-        done += count as u64;
-    }
 }
 
 /// Who stops the work and who hears of it.

@@ -1,9 +1,11 @@
 //! The sound of a video, made in process and in blocks: voice, music and the clips' own sound become one programme of
 //! the wanted loudness. Memory does not grow with length.
 //!
-//! [`mix`] does the work of a whole plan, [`dub_mix`] that of a new voice in place of another; [`decode_to_wav`] brings foreign files to the format it reads;
-//! [`encode_audio`] writes what a listener takes along, [`play`] plays it here; [`measure`] says how loud a WAV file is.
+//! [`mix`] does the work of a whole plan, [`mix_dub_part`] that of a new voice in place of another, part by part;
+//! [`decode_to_wav`] brings foreign files to the format it reads; [`encode_audio`] writes what a listener takes along,
+//! [`play`] plays it here; [`measure`] says how loud a WAV file is.
 
+pub(crate) mod aac;
 mod biquad;
 mod compressor;
 mod denoise;
@@ -28,9 +30,10 @@ pub mod wav;
 
 use serde::{Deserialize, Serialize};
 
-pub use dub::{DubClip, DubMixPlan, clip_loudness, dub_mix};
-pub use likeness::{Likeness, likeness, loudness_within};
-pub use loudness::{Measured, measure};
+pub use aac::{encode_dub_part, join_encoded, join_mixed};
+pub use dub::{DubClip, DubGain, DubMixPlan, Part, clip_loudness, mix_dub_part, survey_dub_part};
+pub use likeness::{Likeness, Products, loudness_within, products};
+pub use loudness::{Levels, Measured, measure};
 pub use mixer::{MixReport, mix};
 pub use plan::{ClipSound, Loudness, MixPlan, Music, NoiseReduction, VoiceClip, VoiceTone};
 pub use play::play;

@@ -46,11 +46,16 @@ struct Playing<const N: usize> {
 }
 
 impl<const N: usize> Timeline<N> {
-    pub(super) fn new(mut placed: Vec<Placed>) -> Self {
+    pub(super) fn new(placed: Vec<Placed>) -> Self {
+        Self::from_sample(placed, 0)
+    }
+
+    /// The timeline from a later sample on: what began before sounds from there on as it would have.
+    pub(super) fn from_sample(mut placed: Vec<Placed>, position: u64) -> Self {
         placed.sort_by_key(|placed| std::cmp::Reverse(placed.start));
         // Equal starts sound in the order they were given: sums of floats depend on it.
         placed.chunk_by_mut(|a, b| a.start == b.start).for_each(<[Placed]>::reverse);
-        Self { waiting: placed, playing: Vec::new(), position: 0, scratch: vec![[0.0; N]; BLOCK] }
+        Self { waiting: placed, playing: Vec::new(), position, scratch: vec![[0.0; N]; BLOCK] }
     }
 
     /// Adds the next block of at most [`BLOCK`] samples to `out`, ducked by `curve`.
@@ -61,7 +66,16 @@ impl<const N: usize> Timeline<N> {
             let mut stream = Stream::open(&placed.path)?;
             stream.skip(placed.skip)?;
             let length = stream.left().min(placed.length);
-            self.playing.push(Playing { placed, stream, done: 0, length });
+            // Read through rather than leapt over: a converter's output depends on what it was given before.
+            let mut done = 0;
+            let missed = self.position.saturating_sub(placed.start).min(length);
+            while done < missed {
+                let count = (missed - done).min(BLOCK as u64) as usize;
+                done += stream.read(&mut self.scratch[..count])?.max(1) as u64;
+            }
+            if done < length {
+                self.playing.push(Playing { placed, stream, done, length });
+            }
         }
         for playing in &mut self.playing {
             let begin = (playing.placed.start + playing.done - self.position) as usize;

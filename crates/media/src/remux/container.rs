@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::MediaError;
-use crate::audio::sound_formats;
+use crate::audio::{aac, sound_formats};
 
 /// Subtitles that are text, and can become another text format.
 const TEXT: &[&str] = &["subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"];
@@ -29,7 +29,8 @@ pub(super) struct Container {
     /// Sound that is copied; other sound is encoded again.
     audio: Codecs,
     pub(super) encoder: &'static str,
-    pub(super) encoder_settings: &'static [&'static str],
+    /// Options without the stream they are for, and their values.
+    pub(super) encoder_settings: &'static [[&'static str; 2]],
     pub(super) settings: &'static [&'static str],
     /// What subtitles are encoded as; none where there are none.
     pub(super) subtitles: Option<&'static str>,
@@ -41,17 +42,14 @@ pub(super) struct Container {
     pub(super) many_sounds: bool,
 }
 
-/// At such a rate the coder called fast is the better one as well (ffmpeg-codecs(1), `aac_coder`).
-const AAC: (&str, &[&str]) = ("aac", &["-b", "192k", "-aac_coder", "fast"]);
-
 const CONTAINERS: &[Container] = &[
     Container {
         extensions: &["mp4", "m4v"],
         muxer: "mp4",
         video: Codecs::Only(&["h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg"]),
         audio: Codecs::Only(&["aac", "mp3", "mp2", "ac3", "eac3", "opus", "flac", "alac"]),
-        encoder: AAC.0,
-        encoder_settings: AAC.1,
+        encoder: aac::ENCODER,
+        encoder_settings: aac::SETTINGS,
         settings: &["-movflags", "+faststart"],
         subtitles: Some("mov_text"),
         copied_subtitles: Codecs::Only(&["mov_text"]),
@@ -64,8 +62,8 @@ const CONTAINERS: &[Container] = &[
         muxer: "mov",
         video: Codecs::AllBut(&["vp8", "vp9", "av1", "theora", "flv1"]),
         audio: Codecs::Only(&["aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le", "pcm_s16be", "pcm_s24be"]),
-        encoder: AAC.0,
-        encoder_settings: AAC.1,
+        encoder: aac::ENCODER,
+        encoder_settings: aac::SETTINGS,
         settings: &["-movflags", "+faststart"],
         subtitles: Some("mov_text"),
         copied_subtitles: Codecs::Only(&["mov_text"]),
@@ -78,8 +76,8 @@ const CONTAINERS: &[Container] = &[
         muxer: "matroska",
         video: Codecs::All,
         audio: Codecs::All,
-        encoder: AAC.0,
-        encoder_settings: AAC.1,
+        encoder: aac::ENCODER,
+        encoder_settings: aac::SETTINGS,
         settings: &[],
         subtitles: Some("srt"),
         copied_subtitles: Codecs::AllBut(&["mov_text", "text"]),
@@ -93,7 +91,7 @@ const CONTAINERS: &[Container] = &[
         video: Codecs::Only(&["vp8", "vp9", "av1"]),
         audio: Codecs::Only(&["opus", "vorbis"]),
         encoder: "libopus",
-        encoder_settings: &["-b", "160k"],
+        encoder_settings: &[["-b", "160k"]],
         settings: &[],
         subtitles: Some("webvtt"),
         copied_subtitles: Codecs::Only(&["webvtt"]),
@@ -146,6 +144,16 @@ impl Container {
             covers: matches!(sound.extension, "m4a" | "mp3" | "flac"),
             many_sounds: sound.extension == "m4a",
         })
+    }
+
+    /// Whether new sound in it is AAC, whose packets may have been made before.
+    pub(super) fn is_aac(&self) -> bool {
+        self.encoder == aac::ENCODER
+    }
+
+    /// Whether it states the length of each packet, so that the last can be shorter than the others.
+    pub(super) fn states_lengths(&self) -> bool {
+        matches!(self.muxer, "mp4" | "mov" | "ipod")
     }
 
     /// Whether it is for sound alone.

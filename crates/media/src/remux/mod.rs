@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use kernel::Lang;
 
 use crate::MediaError;
+use crate::audio::{SAMPLE_RATE, aac};
 use crate::ffmpeg::{self, Ffmpeg, Progress};
 use crate::partial::Partial;
 use crate::source::Source;
@@ -34,10 +35,19 @@ pub struct Dub<'a> {
 /// A sound to add.
 #[derive(Debug, Clone)]
 pub struct NewSound {
-    /// A WAV file as long as the source.
-    pub wav: PathBuf,
+    pub file: SoundFile,
     pub lang: Lang,
     pub title: Option<String>,
+}
+
+/// What a new sound is in, as long as the source.
+#[derive(Debug, Clone)]
+pub enum SoundFile {
+    /// A WAV file, to be encoded.
+    Wav(PathBuf),
+    /// An ADTS stream of AAC at [`SAMPLE_RATE`] ([`crate::audio::join_encoded`]), whose packets are copied, and how many
+    /// samples it was made of. Only for outputs that [`takes_aac`].
+    Aac { path: PathBuf, samples: u64 },
 }
 
 /// Subtitles to add.
@@ -86,6 +96,14 @@ pub fn check_output(source: &Source, sounds: usize, output: &Path) -> Result<(),
     Ok(())
 }
 
+/// Whether new sound in an output is AAC.
+///
+/// # Errors
+/// [`MediaError::Invalid`] for a name whose ending no container has.
+pub fn takes_aac(output: &Path) -> Result<bool, MediaError> {
+    Ok(Container::of(output)?.is_aac())
+}
+
 /// Writes the dubbed file to `output`, which appears only when it is whole, and gives notes about what the container
 /// could not hold.
 pub async fn remux(
@@ -110,7 +128,14 @@ pub async fn remux(
     }
     command = command.args(dub.source.input(dub.path));
     for sound in dub.sound {
-        command = command.args(ffmpeg::opened_as(&sound.wav, "wav"));
+        command = match &sound.file {
+            SoundFile::Wav(path) => command.args(ffmpeg::opened_as(path, "wav")),
+            // The first packet gives no sound: it comes before the beginning.
+            SoundFile::Aac { path, .. } => {
+                let first_us = aac::FRAME * 1_000_000 / u64::from(SAMPLE_RATE);
+                command.args(["-itsoffset", &format!("-{first_us}us")]).args(ffmpeg::opened_as(path, "aac"))
+            }
+        };
     }
     for subtitles in dub.subtitles {
         command = command.args(ffmpeg::opened_as(&subtitles.path, "srt,webvtt"));

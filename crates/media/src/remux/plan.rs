@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use super::container::{Container, Fate};
-use super::{Dub, OriginalSound};
+use super::{Dub, OriginalSound, SoundFile};
+use crate::audio::aac::FRAME;
 use crate::ffmpeg;
 use crate::source::{AudioTrack, SubtitleTrack};
 
@@ -67,18 +68,33 @@ impl Mapping {
 
     fn new_sound(&mut self, index: usize, sound: &super::NewSound, container: &Container) {
         self.push(["-map", &format!("{}:a:0", index + 1)]);
-        self.encode_sound(container);
+        match sound.file {
+            SoundFile::Aac { samples, .. } if container.is_aac() => self.copy_packets(samples, container),
+            _ => self.encode_sound(container),
+        }
         self.tags('a', self.sounds, &sound.lang, sound.title.as_deref());
         let disposition = if index == 0 { "default" } else { "0" };
         self.push([format!("-disposition:a:{}", self.sounds), disposition.to_owned()]);
         self.sounds += 1;
     }
 
+    /// Copies packets of AAC, the last as long as what is left for it of `samples`.
+    fn copy_packets(&mut self, samples: u64, container: &Container) {
+        let number = self.sounds;
+        self.push([format!("-c:a:{number}"), "copy".to_owned()]);
+        if container.states_lengths() {
+            // The packet that comes before the beginning has the number 0.
+            let (last, rest) = (samples.div_ceil(FRAME), (samples + FRAME - 1) % FRAME + 1);
+            let filter = format!("setts=duration=if(eq(N\\,{last})\\,{rest}\\,DURATION)");
+            self.push([format!("-bsf:a:{number}"), filter]);
+        }
+    }
+
     fn encode_sound(&mut self, container: &Container) {
         let number = self.sounds;
         self.push([format!("-c:a:{number}"), container.encoder.to_owned()]);
-        for pair in container.encoder_settings.chunks_exact(2) {
-            self.push([format!("{}:a:{number}", pair[0]), pair[1].to_owned()]);
+        for [option, value] in container.encoder_settings {
+            self.push([format!("{option}:a:{number}"), (*value).to_owned()]);
         }
     }
 

@@ -253,6 +253,15 @@ pub async fn probe_source(ffmpeg: &Ffmpeg, path: &Path) -> Result<Source, MediaE
     Ok(source)
 }
 
+/// The length of a file that is known to be whole, in microseconds: what it states, where it does.
+pub async fn length_us(ffmpeg: &Ffmpeg, path: &Path) -> Result<u64, MediaError> {
+    let report: Report = ask(ffmpeg, path, "format=duration").await?;
+    match microseconds(&report.format.duration).and_then(|length_us| u64::try_from(length_us).ok()) {
+        Some(length_us) if length_us > 0 => Ok(length_us),
+        _ => Ok(probe_source(ffmpeg, path).await?.duration_us),
+    }
+}
+
 /// The stated length, where the end of the picture or of the sound bears it out; else what reading through shows.
 async fn duration(ffmpeg: &Ffmpeg, path: &Path, format: &Format, main_streams: [u32; 2]) -> Result<u64, MediaError> {
     let Some(stated_us) = microseconds(&format.duration).filter(|&length| length > 0) else {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kernel::Lang;
 use media::process::Command;
-use media::remux::{Dub, NewSound, NewSubtitles, OriginalSound, check_output, remux};
+use media::remux::{Dub, NewSound, NewSubtitles, OriginalSound, SoundFile, check_output, remux};
 use media::source::{Source, probe_source};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ async fn new_sound(bench: &Workbench, source: &Source, tag: &str) -> NewSound {
         beeps(&BEEPS)
     );
     let wav = bench.generate(&arguments, &format!("new-{tag}.wav")).await;
-    NewSound { wav, lang: lang(tag), title: Some(format!("Dub: {tag} = 100 %")) }
+    NewSound { file: SoundFile::Wav(wav), lang: lang(tag), title: Some(format!("Dub: {tag} = 100 %")) }
 }
 
 fn new_subtitles(bench: &Workbench, tag: &str) -> NewSubtitles {
