@@ -73,13 +73,13 @@ pub(super) struct Master {
 
 impl Master {
     /// The level in dB over full scale that no peak passes.
-    pub(super) fn ceiling_dbtp(&self) -> f64 {
+    pub(super) fn ceiling_dbtp(self) -> f64 {
         self.true_peak_dbtp - ENCODER_HEADROOM
     }
 
     /// Writes a passage with a gain, limited, and says how loud it became.
     pub(super) fn write(
-        &self,
+        self,
         programme: &mut dyn Blocks,
         (gain_db, passage): (f64, &Passage),
         path: &Path,

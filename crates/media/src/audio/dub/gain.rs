@@ -76,12 +76,12 @@ mod tests {
     fn the_target_gives_way_before_the_limiter_has_to_work() {
         let reached = |unscaled: Option<f64>, free_db: f64| {
             let aim = reachable(Some(-16.0), unscaled, free_db);
-            [aim.target, aim.tolerance].map(|value| (value * 1e6).round() / 1e6)
+            [aim.target, aim.tolerance].map(|value| (value * 100.0).round() as i32)
         };
-        assert_eq!(reached(Some(-20.0), 10.0), [-16.0, 0.8]);
-        assert_eq!(reached(Some(-20.0), 3.8), [-16.2, 0.6]);
-        assert_eq!(reached(Some(-20.0), -5.0), [-16.6, 0.2]);
-        assert!(reached(None, -5.0)[0].abs() < 1e-9, "silence has no loudness to reach");
+        assert_eq!(reached(Some(-20.0), 10.0), [-1600, 80]);
+        assert_eq!(reached(Some(-20.0), 3.8), [-1620, 60]);
+        assert_eq!(reached(Some(-20.0), -5.0), [-1660, 20]);
+        assert_eq!(reached(None, -5.0)[0], 0, "silence has no loudness to reach");
     }
 
     #[test]
