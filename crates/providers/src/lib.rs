@@ -1,8 +1,12 @@
 //! Adapters of the AI ports, one file each.
 
+pub mod diarize;
 mod fingerprint;
 mod library;
 pub mod models;
+#[cfg(feature = "local-models")]
+pub mod onnx;
+pub mod separate;
 pub mod stt;
 pub mod translate;
 pub mod tts;

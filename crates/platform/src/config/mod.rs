@@ -40,7 +40,7 @@ pub struct CacheSettings {
     pub max_age_days: u32,
 }
 
-/// Programs that are run, where they are not to be looked for.
+/// Programs that are run and a library that is opened, where they are not to be looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProgramSettings {
@@ -48,6 +48,8 @@ pub struct ProgramSettings {
     pub ffmpeg: Option<PathBuf>,
     /// The speech program; absent for `pressroom-speech` beside this program, then of the search path.
     pub speech: Option<PathBuf>,
+    /// The library of ONNX Runtime; absent for the first of the usual places.
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// What the log looks like.

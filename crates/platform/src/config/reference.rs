@@ -59,6 +59,13 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "The program that speaks.",
     },
     Setting {
+        key: "programs.onnxruntime",
+        takes: "a file",
+        default: "`libonnxruntime.so` beside this program, then where libraries usually are",
+        meaning: "The library of ONNX Runtime, 1.17 or later, which models that separate voices and tell speakers apart \
+                  need.",
+    },
+    Setting {
         key: "log.format",
         takes: "`human` or `json`",
         default: "`human`",

@@ -6,9 +6,17 @@ mod apertium;
 mod espeak;
 #[cfg(test)]
 mod flite;
+#[cfg(all(test, feature = "local-models"))]
+mod mdx;
 #[cfg(test)]
 mod models;
+#[cfg(all(test, feature = "local-models"))]
+mod onnx_file;
+#[cfg(all(test, feature = "local-models"))]
+mod onnx_shelf;
 #[cfg(test)]
 mod pocketsphinx;
 #[cfg(test)]
 mod speech_program;
+#[cfg(all(test, feature = "local-models"))]
+mod wespeaker;
