@@ -84,11 +84,11 @@ impl Node {
 }
 
 fn value_info(name: &str, axes: &[Axis]) -> Vec<u8> {
-    let axis = |axis: &Axis| match axis {
+    let dimension = |axis: &Axis| match axis {
         Axis::Fixed(length) => message(1, &number(1, *length)),
         Axis::Any(name) => message(1, &message(2, name.as_bytes())),
     };
-    let shape: Vec<u8> = axes.iter().flat_map(axis).collect();
+    let shape: Vec<u8> = axes.iter().flat_map(dimension).collect();
     let tensor = [number(1, FLOAT), message(2, &shape)].concat();
     [message(1, name.as_bytes()), message(2, &message(1, &tensor))].concat()
 }
