@@ -97,6 +97,17 @@ impl Curve {
             }
         }
     }
+
+    /// Takes `part` out of the samples of the block as far as the bed is down: all of it where that is 1.
+    pub(super) fn take_out<const N: usize>(&self, part: &[[f32; N]], samples: &mut [[f32; N]]) {
+        for (index, (frame, part)) in samples.iter_mut().zip(part).enumerate() {
+            let (hop, inside) = (index / HOP, index % HOP);
+            let down = self.0[hop] + (self.0[hop + 1] - self.0[hop]) * (inside as f32 / HOP as f32);
+            for (sample, part) in frame.iter_mut().zip(part) {
+                *sample -= down * part;
+            }
+        }
+    }
 }
 
 /// Slow at both ends, so that neither is heard as an edge.
@@ -147,6 +158,16 @@ mod tests {
     #[test]
     fn speech_at_once_begins_with_the_bed_down() {
         assert!(positions(100, |_| true).iter().all(|&down| down > 0.999));
+    }
+
+    #[test]
+    fn a_curve_takes_out_as_much_as_it_is_down() {
+        let mut curve = [0.5; HOPS + 1];
+        curve[HOPS / 2..].fill(1.0);
+        let mut samples = vec![[1.0_f32, 0.25]; BLOCK];
+        Curve(curve).take_out(&vec![[0.5, 0.25]; BLOCK], &mut samples);
+        let same = |found: [f32; 2], wanted: [f32; 2]| found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(same(samples[0], [0.75, 0.125]) && same(samples[BLOCK - 1], [0.5, 0.0]), "{:?}", samples[0]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod loudness;
 mod master;
 mod mixer;
 mod music;
+mod pieces;
 mod plan;
 mod play;
 mod programme;
@@ -35,6 +36,7 @@ pub use dub::{DubClip, DubGain, DubMixPlan, Part, clip_loudness, mix_dub_part, s
 pub use likeness::{Likeness, Products, loudness_within, products};
 pub use loudness::{Levels, Measured, measure};
 pub use mixer::{MixReport, mix};
+pub use pieces::{PIECE_STEP, Piece, join_pieces, read_piece, write_piece};
 pub use plan::{ClipSound, Loudness, MixPlan, Music, NoiseReduction, VoiceClip, VoiceTone};
 pub use play::play;
 pub use stretch::{STRETCH_FACTORS, stretch, stretch_wav};

@@ -1,4 +1,4 @@
-//! A WAV file as a stream of frames at [`SAMPLE_RATE`], whatever rate it was made at.
+//! Sound of one rate as sound of another: WAV files as streams of frames at [`SAMPLE_RATE`], and sound in memory.
 
 use std::path::Path;
 
@@ -16,6 +16,7 @@ const CHUNK: usize = 1_024;
 /// Frames of `N` channels.
 pub(super) struct Stream<const N: usize> {
     wav: WavReader,
+    rate: u32,
     converter: Option<Converter<N>>,
     /// Output frames that are still to come.
     left: u64,
@@ -24,22 +25,27 @@ pub(super) struct Stream<const N: usize> {
 impl<const N: usize> Stream<N> {
     /// Opens a file, at its beginning.
     pub(super) fn open(path: &Path) -> Result<Self, MediaError> {
-        let wav = WavReader::open(path)?;
-        let rate = wav.sample_rate();
-        let left = scale(wav.frames(), rate, SAMPLE_RATE);
-        let converter = if rate == SAMPLE_RATE { None } else { Some(Converter::new(rate, path)?) };
-        Ok(Self { wav, converter, left })
+        Self::open_at(path, SAMPLE_RATE)
     }
 
-    /// Frames at [`SAMPLE_RATE`] that are still to come.
+    /// Opens a file, at its beginning, to be read at another rate than [`SAMPLE_RATE`].
+    pub(super) fn open_at(path: &Path, rate: u32) -> Result<Self, MediaError> {
+        let wav = WavReader::open(path)?;
+        let from = wav.sample_rate();
+        let bad = |reason| MediaError::BadFile { path: path.into(), reason };
+        let converter = if from == rate { None } else { Some(Converter::new(from, rate).map_err(bad)?) };
+        Ok(Self { left: scale(wav.frames(), from, rate), wav, rate, converter })
+    }
+
+    /// Frames that are still to come, at the rate they are read at.
     pub(super) fn left(&self) -> u64 {
         self.left
     }
 
-    /// Leaves out frames before the first read: exact at [`SAMPLE_RATE`], else to the nearest frame of the file.
+    /// Leaves out frames before the first read: exact at the file's own rate, else to the nearest frame of the file.
     pub(super) fn skip(&mut self, frames: u64) -> Result<(), MediaError> {
         self.left = self.left.saturating_sub(frames);
-        self.wav.seek(scale(frames, SAMPLE_RATE, self.wav.sample_rate()))
+        self.wav.seek(scale(frames, self.rate, self.wav.sample_rate()))
     }
 
     /// Fills `out` and says how much; fewer than asked only at the end.
@@ -53,7 +59,9 @@ impl<const N: usize> Stream<N> {
         let mut filled = 0;
         while filled < wanted {
             if converter.ready.len() == converter.taken {
-                converter.convert(&mut self.wav)?;
+                let count = self.wav.read(&mut converter.input)?;
+                let bad = |reason| MediaError::BadFile { path: self.wav.path().into(), reason };
+                converter.convert(count).map_err(bad)?;
             }
             let ready = &converter.ready[converter.taken..];
             let count = ready.len().min(wanted - filled);
@@ -84,16 +92,16 @@ struct Converter<const N: usize> {
 }
 
 impl<const N: usize> Converter<N> {
-    fn new(rate: u32, path: &Path) -> Result<Self, MediaError> {
-        let (from, to) = (rate as usize, SAMPLE_RATE as usize);
+    /// Fails, with the reason, for rates that have next to nothing in common.
+    fn new(from_rate: u32, to_rate: u32) -> Result<Self, String> {
+        let (from, to) = (from_rate as usize, to_rate as usize);
         let window = WindowFunction::BlackmanHarris2;
         // A whole and even number of the least chunk: a filter of odd length is half an input sample off the delay
         // that it reports.
         let least = from / greatest_common_divisor(from, to);
         let chunk = CHUNK.div_ceil(least).next_multiple_of(2) * least;
-        let fft = Fft::new_custom(from, to, chunk, 1, N, window, FixedSync::Both).map_err(|error| {
-            MediaError::BadFile { path: path.into(), reason: format!("of {rate} Hz cannot be converted ({error})") }
-        })?;
+        let fft = Fft::new_custom(from, to, chunk, 1, N, window, FixedSync::Both)
+            .map_err(|error| format!("of {from_rate} Hz cannot be converted to {to_rate} Hz ({error})"))?;
         Ok(Self {
             input: vec![[0.0; N]; fft.input_frames_next()],
             output: vec![[0.0; N]; fft.output_frames_next()],
@@ -104,20 +112,17 @@ impl<const N: usize> Converter<N> {
         })
     }
 
-    /// Converts one more chunk; beyond the end of the file lies silence, which drives out what the filter holds.
-    fn convert(&mut self, wav: &mut WavReader) -> Result<(), MediaError> {
-        let count = wav.read(&mut self.input)?;
+    /// Converts the first `count` frames of the input; beyond them lies silence, which drives out what the filter holds.
+    fn convert(&mut self, count: usize) -> Result<(), String> {
         self.input[count..].fill([0.0; N]);
         let (in_frames, out_frames) = (self.input.len(), self.output.len());
-        let broken = |reason: String| MediaError::BadFile { path: wav.path().into(), reason };
-        let source = InterleavedSlice::new(self.input.as_flattened(), N, in_frames)
-            .map_err(|error| broken(error.to_string()))?;
+        let source = InterleavedSlice::new(self.input.as_flattened(), N, in_frames).map_err(|e| e.to_string())?;
         let mut target = InterleavedSlice::new_mut(self.output.as_flattened_mut(), N, out_frames)
-            .map_err(|error| broken(error.to_string()))?;
+            .map_err(|error| error.to_string())?;
         let (_, made) = self
             .fft
             .process_into_buffer(&source, &mut target, Some(&Indexing::new()))
-            .map_err(|error| broken(error.to_string()))?;
+            .map_err(|error| error.to_string())?;
         let dropped = self.delay.min(made);
         self.delay -= dropped;
         self.ready.clear();
@@ -125,6 +130,30 @@ impl<const N: usize> Converter<N> {
         self.taken = 0;
         Ok(())
     }
+}
+
+/// Sound of one rate as sound of another, of the length that it has there, each frame at its time.
+pub(super) fn convert<const N: usize>(
+    frames: &[[f32; N]],
+    (from, to): (u32, u32),
+) -> Result<Vec<[f32; N]>, MediaError> {
+    if from == to {
+        return Ok(frames.to_vec());
+    }
+    let wanted = scale(frames.len() as u64, from, to) as usize;
+    let bad = |reason: String| MediaError::Invalid(format!("sound {reason}"));
+    let mut converter = Converter::new(from, to).map_err(bad)?;
+    let mut converted = Vec::with_capacity(wanted + converter.output.len());
+    let mut left = frames;
+    while converted.len() < wanted {
+        let count = left.len().min(converter.input.len());
+        converter.input[..count].copy_from_slice(&left[..count]);
+        left = &left[count..];
+        converter.convert(count).map_err(bad)?;
+        converted.extend_from_slice(&converter.ready);
+    }
+    converted.truncate(wanted);
+    Ok(converted)
 }
 
 fn greatest_common_divisor(a: usize, b: usize) -> usize {
@@ -168,6 +197,21 @@ mod tests {
             let wanted = (f64::from(rate / 2) * 48_000.0 / f64::from(rate)).round() as usize;
             assert_eq!(loudest, wanted, "{rate}");
         }
+    }
+
+    #[test]
+    fn sound_that_is_converted_and_back_is_itself() {
+        let tone = |n: usize| (std::f32::consts::TAU * (700.0 * n as f32 / 48_000.0).fract()).sin() * 0.5;
+        let frames: Vec<[f32; 2]> = (0..48_123).map(|n| [tone(n), -tone(n)]).collect();
+        let there = convert(&frames, (48_000, 44_100)).unwrap();
+        assert_eq!(there.len(), 44_213);
+        let back = convert(&there, (44_100, 48_000)).unwrap();
+        assert!(back.len().abs_diff(frames.len()) <= 1);
+        // Near the ends the filters reach into the silence beyond.
+        for n in 5_000..43_000 {
+            assert!((back[n][0] - frames[n][0]).abs() < 1e-4 && (back[n][1] + back[n][0]).abs() < 1e-6, "{n}");
+        }
+        assert_eq!(convert::<1>(&[], (48_000, 44_100)).unwrap(), Vec::<[f32; 1]>::new());
     }
 
     #[test]

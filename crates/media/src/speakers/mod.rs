@@ -1,11 +1,13 @@
-//! Who speaks: utterances of one voice get one number, without a model, and each voice is told to be low or high.
+//! Who speaks: utterances of one voice get one number, and each voice is told to be low or high.
 //!
-//! The timbre of an utterance is the distribution of its cepstral coefficients; utterances are joined while one
-//! distribution explains them better than two (the Bayesian information criterion).
+//! Without a model, the timbre of an utterance is the distribution of its cepstral coefficients, and utterances are joined
+//! while one distribution explains them better than two (the Bayesian information criterion). With one, utterances whose
+//! embeddings are alike are joined.
 
 mod cluster;
 mod features;
 mod gaussian;
+mod likeness;
 mod pitch;
 
 use std::path::Path;
@@ -61,14 +63,56 @@ pub enum Register {
     Unknown,
 }
 
+/// The voices of spans as a model heard them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeardVoices<'a> {
+    /// One for each span, of length 1; none where the span was too short to tell.
+    pub embeddings: &'a [Option<Vec<f32>>],
+    /// The cosine from which on two embeddings are one speaker's.
+    pub same_voice: f32,
+}
+
 /// Tells the speakers of `spans` of a WAV file of 16 kHz apart. This blocks, for about 1 ms a second of speech.
 ///
 /// # Errors
 /// [`MediaError::BadFile`] for a file of another rate, [`MediaError::Cancelled`] when cancelled.
 pub fn tell_apart(speech: &Path, spans: &[TimeSpan], cancel: &CancellationToken) -> Result<Speakers, MediaError> {
-    let mut wav = open(speech)?;
     let mut extractor = features::Extractor::new();
     let mut timbres = Vec::with_capacity(spans.len());
+    let pitches = hear(speech, spans, |sound| timbres.push(extractor.timbre(sound)), cancel)?;
+    Ok(describe(spans, &cluster::cluster(&timbres), &pitches))
+}
+
+/// The same, by embeddings of the spans' voices.
+///
+/// # Errors
+/// Those of [`tell_apart`], and [`MediaError::Invalid`] for another number of embeddings than spans.
+pub fn tell_apart_by(
+    speech: &Path,
+    spans: &[TimeSpan],
+    voices: &HeardVoices<'_>,
+    cancel: &CancellationToken,
+) -> Result<Speakers, MediaError> {
+    let (count, embeddings) = (spans.len(), voices.embeddings.len());
+    if count != embeddings {
+        return Err(MediaError::Invalid(format!("{count} spans cannot have {embeddings} voices; give one for each")));
+    }
+    let heard = spans.iter().zip(voices.embeddings);
+    let heard: Vec<_> = heard
+        .map(|(span, voice)| likeness::Heard { duration_ms: span.duration_ms(), voice: voice.as_deref() })
+        .collect();
+    let pitches = hear(speech, spans, |_| {}, cancel)?;
+    Ok(describe(spans, &likeness::cluster(&heard, voices.same_voice), &pitches))
+}
+
+/// The pitches of every span, whose sound is shown to `look`.
+fn hear(
+    speech: &Path,
+    spans: &[TimeSpan],
+    mut look: impl FnMut(&[f32]),
+    cancel: &CancellationToken,
+) -> Result<Vec<Vec<f32>>, MediaError> {
+    let mut wav = open(speech)?;
     let mut pitches = Vec::with_capacity(spans.len());
     let mut sound = Vec::new();
     let samples = |ms: u64| ms * u64::from(SPEECH_RATE) / 1000;
@@ -81,11 +125,10 @@ pub fn tell_apart(speech: &Path, spans: &[TimeSpan], cancel: &CancellationToken)
         wav.seek(samples(span.start_ms))?;
         let count = wav.read(&mut sound)?;
         let sound = sound[..count].as_flattened();
-        timbres.push(extractor.timbre(sound));
+        look(sound);
         pitches.push(pitch::voiced(sound));
     }
-    let numbers = cluster::cluster(&timbres);
-    Ok(describe(spans, &numbers, &pitches))
+    Ok(pitches)
 }
 
 /// Puts speakers in the order of their first words, and sums up their voices.

@@ -37,14 +37,18 @@ const SHORTEST_MEASURED: usize = SAMPLE_RATE as usize * 2 / 5;
 /// A programme of the original and a new voice, or as much of it as is heard in a part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DubMixPlan {
-    /// A WAV file at [`SAMPLE_RATE`]: the original, or what is left of it without the voices.
+    /// A WAV file at [`SAMPLE_RATE`]: the original.
     pub background: PathBuf,
+    /// Its voices, as long and at the same rate, where they are known apart from it. They are taken out of it where it
+    /// would be turned down; what lies behind them stays at its level.
+    #[serde(default)]
+    pub voices: Option<PathBuf>,
     pub voice: Vec<DubClip>,
     /// Where the original voice is replaced. It is turned down there, and under every clip.
     pub replaced: Vec<Span>,
     /// Where the original voice is kept at its level, even when a clip is near.
     pub kept: Vec<Span>,
-    /// How far the background is turned down, in dB: 20 for an original with its voices, 0 for one without.
+    /// How far the background is turned down, in dB, where its voices are not known.
     pub duck_db: f32,
 }
 
@@ -166,6 +170,7 @@ fn place(plan: &DubMixPlan, part: Part, watch: &Watch<'_>) -> Result<Vec<Placed>
 #[derive(Debug)]
 struct Programme {
     background: Stream<2>,
+    voices: Option<Stream<2>>,
     voice: Timeline<1>,
     ducking: Ducking,
     duck_db: f32,
@@ -180,10 +185,15 @@ impl Programme {
         let under_clips =
             placed.iter().map(|clip| Span { start_sample: clip.start, end_sample: clip.start + clip.length });
         let down = plan.replaced.iter().copied().chain(under_clips).collect();
-        let mut background = Stream::open(&plan.background)?;
-        background.skip(heard.start_sample)?;
+        let open = |path: &Path| {
+            let mut stream = Stream::open(path)?;
+            stream.skip(heard.start_sample)?;
+            Ok::<_, MediaError>(stream)
+        };
+        let background = open(&plan.background)?;
         Ok(Self {
             background,
+            voices: plan.voices.as_deref().map(open).transpose()?,
             voice: Timeline::from_sample(placed.to_vec(), heard.start_sample),
             ducking: Ducking::new(down, plan.kept.clone()),
             duck_db: plan.duck_db,
@@ -200,8 +210,13 @@ impl Blocks for Programme {
         let out = &mut out[..count];
         let read = self.background.read(out)?;
         out[read..].fill([0.0; 2]);
-        if self.duck_db > 0.0 {
-            self.ducking.curve(self.position).apply(self.duck_db, 0, out);
+        let curve = self.ducking.curve(self.position);
+        if let Some(voices) = &mut self.voices {
+            let mut original = vec![[0.0; 2]; count];
+            voices.read(&mut original)?;
+            curve.take_out(&original, out);
+        } else if self.duck_db > 0.0 {
+            curve.apply(self.duck_db, 0, out);
         }
         let voice = &mut self.scratch[..count];
         voice.fill([0.0]);
@@ -248,6 +263,7 @@ mod tests {
     fn levels_that_are_no_numbers_are_refused() {
         let plan = DubMixPlan {
             background: "a.wav".into(),
+            voices: None,
             voice: Vec::new(),
             replaced: Vec::new(),
             kept: Vec::new(),

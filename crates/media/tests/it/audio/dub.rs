@@ -41,7 +41,8 @@ fn span(start: f32, end: f32) -> Span {
 }
 
 fn plan(background: PathBuf) -> DubMixPlan {
-    DubMixPlan { background, voice: Vec::new(), replaced: Vec::new(), kept: Vec::new(), duck_db: 20.0 }
+    let (voice, replaced, kept) = (Vec::new(), Vec::new(), Vec::new());
+    DubMixPlan { background, voices: None, voice, replaced, kept, duck_db: 20.0 }
 }
 
 fn line(path: &Path, start: f32, loudness_lufs: Option<f64>) -> DubClip {
@@ -182,6 +183,25 @@ fn a_loud_master_is_limited_only_at_its_peaks() {
     assert!((report.integrated_lufs().unwrap() - loud.integrated_lufs.unwrap()).abs() < 1.0, "{report:?} {loud:?}");
     let alike = likeness(&source, &output, &[span(0.0, 12.0)]);
     assert!(alike.correlation >= 0.98 && alike.snr_db >= 20.0, "{alike:?}");
+}
+
+#[test]
+fn voices_that_are_known_apart_are_taken_out_and_what_lies_behind_them_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (hum, voice) = (tone(440.0, 0.1, 480_000, RATE), tone(1_000.0, 0.2, 480_000, RATE));
+    let stereo = |samples: &[f32]| -> Vec<[f32; 2]> { samples.iter().map(|&sample| [sample; 2]).collect() };
+    write_stereo(&path("voices.wav"), &stereo(&voice));
+    let sum: Vec<f32> = hum.iter().zip(&voice).map(|(hum, voice)| hum + voice).collect();
+    write_stereo(&path("source.wav"), &stereo(&sum));
+    let mut plan = plan(path("source.wav"));
+    plan.voices = Some(path("voices.wav"));
+    plan.replaced = vec![span(2.0, 5.0)];
+    run(&plan, (10.0, None), &path("out.wav"));
+    let frames = read_stereo(&path("out.wav"));
+    let strength = |hz: f32, from: usize, until: usize| tone_db(&frames[from * 48_000..until * 48_000], hz);
+    assert!((strength(440.0, 3, 4) - strength(440.0, 7, 8)).abs() < 0.1, "the hum is neither up nor down");
+    assert!(strength(1_000.0, 3, 4) < strength(1_000.0, 7, 8) - 50.0, "the voice is gone under the line");
 }
 
 #[test]
