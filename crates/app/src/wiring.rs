@@ -74,6 +74,8 @@ pub(crate) async fn dubbing(settings: &Settings, cancellation: CancellationToken
         listeners: listeners(),
         translators: translators(),
         voices,
+        separator: None,
+        speaker_encoder: None,
         jobs: settings.jobs(),
     };
     Ok(Dubbing { booth, store, memory: settings.memory(), limits: limits(settings), cancellation })

@@ -7,22 +7,21 @@ use kernel::{ErrorKind, Lang};
 use media::{
     captions,
     source::{self, AudioTrack},
-    speakers::{Register, Speakers},
     speech::TimeSpan,
 };
-use pipeline::{FanOut, Run, SourceRef};
+use pipeline::{FanOut, FileRef, Run, SourceRef};
 
 use crate::{
     DubbingError,
-    document::{Dub, Pitch, Schema, Settings, Source, Speaker, Utterance, Word},
+    document::{Dub, Schema, Settings, Source, Utterance, Word},
     language::{self, Signs},
     request::Track,
     service::Booth,
+    speakers,
     stages::{
         extract::{Extract, ExtractInput, Extracted},
         listen::{Listen, ListenInput},
         probe::{Probe, ProbeInput},
-        speakers::{TellSpeakers, TellSpeakersInput},
         speech::{FindSpeech, FindSpeechInput, FoundSpeech},
     },
     transcript,
@@ -115,6 +114,11 @@ pub(crate) struct Known<'a> {
 }
 
 impl Known<'_> {
+    /// Whether the transcript says who speaks.
+    pub(crate) fn names_speakers(&self) -> bool {
+        self.utterances.iter().any(|utterance| utterance.speaker.is_some())
+    }
+
     /// The language of the source, as far as it can be told without listening.
     pub(crate) fn lang(&self, heard: &[Lang]) -> Option<Lang> {
         language::find(Signs {
@@ -178,11 +182,11 @@ async fn remedy(listeners: &[Arc<dyn Stt>], lang: &Lang) -> Result<String, Dubbi
     Ok(remedies.join("; or: "))
 }
 
-/// The document of a source: its transcript's lines, or what is heard in it, and who says it.
+/// The document of a source: its transcript's lines, or what is heard in its speech, and who says it.
 pub(crate) async fn hear(
     booth: &Booth,
     known: Known<'_>,
-    extracted: &Extracted,
+    speech: &FileRef,
     settings: &Settings,
     run: &Run,
 ) -> Result<Dub, DubbingError> {
@@ -192,7 +196,7 @@ pub(crate) async fn hear(
         (known.utterances, lang)
     } else {
         let lang = known.lang(&heard_langs(&booth.listeners).await?);
-        listen(booth, lang, extracted, run).await?
+        listen(booth, lang, speech, run).await?
     };
     if utterances.iter().all(|utterance| utterance.text.trim().is_empty()) {
         return Err(DubbingError::NoSpeech { path: open.file.path().to_owned() });
@@ -201,7 +205,7 @@ pub(crate) async fn hear(
         utterance.end_ms = utterance.end_ms.min(open.duration_ms());
     }
     utterances.retain(|utterance| utterance.start_ms < utterance.end_ms);
-    let speakers = name_speakers(&mut utterances, extracted, run).await?;
+    let speakers = speakers::name(booth, &mut utterances, speech, run).await?;
     let source = Source {
         path: open.file.path().to_owned(),
         hash: open.file.hash().to_owned(),
@@ -222,15 +226,15 @@ fn unknown_lang(transcript: Option<&Path>) -> DubbingError {
 async fn listen(
     booth: &Booth,
     lang: Option<Lang>,
-    extracted: &Extracted,
+    speech: &FileRef,
     run: &Run,
 ) -> Result<(Vec<Utterance>, Lang), DubbingError> {
     let engine = choose_listener(&booth.listeners, lang.as_ref()).await?;
-    let found = run.make(&FindSpeech, &FindSpeechInput { speech: extracted.speech.clone() }).await?.output;
+    let found = run.make(&FindSpeech, &FindSpeechInput { speech: speech.clone() }).await?.output;
     let input = |found: &FoundSpeech| ListenInput {
         engine: engine.version().to_owned(),
         lang: lang.clone(),
-        speech: extracted.speech.clone(),
+        speech: speech.clone(),
         start_ms: found.heard.start_ms,
         end_ms: found.heard.end_ms,
     };
@@ -280,51 +284,4 @@ fn utterance(id: u32, found: FoundSpeech, transcript: Transcript) -> Utterance {
         utterance.words.clear();
     }
     utterance
-}
-
-/// Finds out who speaks, unless a transcript says so, and whether their voices are low or high.
-async fn name_speakers(
-    utterances: &mut [Utterance],
-    extracted: &Extracted,
-    run: &Run,
-) -> Result<Vec<Speaker>, DubbingError> {
-    let span = |utterance: &Utterance| TimeSpan { start_ms: utterance.start_ms, end_ms: utterance.end_ms };
-    let spans = utterances.iter().map(span).collect();
-    let input = TellSpeakersInput { speech: extracted.speech.clone(), spans };
-    let told = run.make(&TellSpeakers, &input).await?.output;
-    let named = utterances.iter().any(|utterance| utterance.speaker.is_some());
-    if !named {
-        for (utterance, spoken) in utterances.iter_mut().zip(&told.spoken) {
-            utterance.speaker = Some(format!("S{}", spoken.speaker + 1));
-        }
-    }
-    let mut speakers: Vec<Speaker> = Vec::new();
-    for utterance in utterances.iter() {
-        let Some(id) = &utterance.speaker else { continue };
-        if speakers.iter().all(|speaker| speaker.id != *id) {
-            let pitch = pitch_of(id, utterances, &told);
-            speakers.push(Speaker { id: id.clone(), pitch, voices: BTreeMap::new() });
-        }
-    }
-    Ok(speakers)
-}
-
-/// Whether most of what a speaker says is in a low or a high voice.
-fn pitch_of(id: &str, utterances: &[Utterance], told: &Speakers) -> Option<Pitch> {
-    let (mut low_ms, mut high_ms) = (0, 0);
-    for (utterance, spoken) in utterances.iter().zip(&told.spoken) {
-        if utterance.speaker.as_deref() != Some(id) {
-            continue;
-        }
-        match told.voices.get(spoken.speaker).map(|voice| voice.register) {
-            Some(Register::Low) => low_ms += utterance.duration_ms(),
-            Some(Register::High) => high_ms += utterance.duration_ms(),
-            Some(Register::Unknown) | None => {}
-        }
-    }
-    match low_ms.cmp(&high_ms) {
-        std::cmp::Ordering::Greater => Some(Pitch::Low),
-        std::cmp::Ordering::Less => Some(Pitch::High),
-        std::cmp::Ordering::Equal => None,
-    }
 }

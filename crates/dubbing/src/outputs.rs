@@ -146,6 +146,7 @@ fn lay_over(settings: &mut Settings, new: &Settings) {
     settings.duck_db = new.duck_db.or(settings.duck_db);
     settings.min_confidence = new.min_confidence.or(settings.min_confidence);
     settings.pivots = new.pivots.or(settings.pivots);
+    settings.separate = new.separate.or(settings.separate);
     for (lang, terms) in &new.glossary {
         settings.glossary.entry(lang.clone()).or_default().extend(terms.clone());
     }

@@ -1,22 +1,25 @@
 //! How a dub is made, stage by stage: read this first.
 //!
-//! probe → extract → speech → listen → speakers → (each language: translate → speak → stretch → survey → mix → encode)
+//! probe → extract → separate → speech → listen → speakers
+//! → (each language: translate → speak → stretch → survey → mix → encode)
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use ai::separate::Separator;
 use kernel::Lang;
 use media::{captions::Cue, source};
-use pipeline::{ProgressPlan, Run};
+use pipeline::{FileRef, ProgressPlan, Run};
 
 use crate::{
     DubbingError,
-    document::{Dub, Measured},
+    document::{Dub, Measured, Settings},
     hearing::{self, Known, OpenSource},
     performance::{self, Performed},
     request::{DubRequest, OutputKind, Track},
+    separation,
     service::Booth,
     sound::{self, Sound},
-    stages::{extract::Extracted, measure::SourceLevels},
+    stages::{extract::Extracted, measure::SourceLevels, separate::Voices},
     subtitles::{self, Grid},
     translation, voices,
 };
@@ -25,12 +28,18 @@ use crate::{
 const SOUND_FRAME_MS: f64 = 40.0;
 
 /// The stages and their usual shares of the time.
-pub fn plan() -> ProgressPlan {
-    ProgressPlan::new([
+pub(crate) fn plan(booth: &Booth, settings: &Settings) -> ProgressPlan {
+    let separates = matches!(separation::choose(booth, settings), Ok(Some(_)));
+    let embeds = booth.speaker_encoder.is_some();
+    let shares = [
         ("probe", 0.1),
         ("extract", 4.0),
+        // Models take about as long as the sound is.
+        ("separate", if separates { 200.0 } else { 0.0 }),
+        ("join-voices", if separates { 1.0 } else { 0.0 }),
         ("speech", 2.0),
         ("listen", 40.0),
+        ("embed", if embeds { 5.0 } else { 0.0 }),
         ("speakers", 1.0),
         ("levels", 2.0),
         ("translate", 6.0),
@@ -39,7 +48,8 @@ pub fn plan() -> ProgressPlan {
         ("survey", 4.0),
         ("mix", 6.0),
         ("encode", 10.0),
-    ])
+    ];
+    ProgressPlan::new(shares)
 }
 
 /// A dub under way: its document, and the source it is made from.
@@ -48,6 +58,15 @@ pub(crate) struct Work {
     pub dub: Dub,
     pub open: OpenSource,
     pub extracted: Extracted,
+    /// Its voices apart, where they were separated.
+    pub voices: Option<Voices>,
+}
+
+impl Work {
+    /// What has to be taken out of the programme to leave its background, where that is known.
+    pub(crate) fn voices_of_programme(&self) -> Option<FileRef> {
+        self.voices.as_ref().map(|voices| voices.programme.clone())
+    }
 }
 
 /// What was made of one language.
@@ -74,12 +93,21 @@ pub(crate) async fn begin(
     };
     let transcript = request.transcript.as_deref();
     let known = Known { open: &open, lang: request.lang.as_ref(), transcript, utterances };
+    // With its transcript, and without a new sound, nothing of a source is heard but who speaks.
+    let is_heard = known.transcript.is_none() || request.output.kind == OutputKind::Dub;
+    let separator = if is_heard { separation::choose(booth, &request.settings)? } else { None };
     check_early(booth, request, &known).await?;
-    let extracted = hearing::extract(booth, &open, run).await?;
-    let mut dub = hearing::hear(booth, known, &extracted, &request.settings, run).await?;
+    if !known.names_speakers()
+        && let Some(encoder) = &booth.speaker_encoder
+    {
+        encoder.check().await?;
+    }
+    let (extracted, voices) = take_apart(booth, &open, separator, run).await?;
+    let speech = voices.as_ref().map_or(&extracted.speech, |voices| &voices.speech);
+    let mut dub = hearing::hear(booth, known, speech, &request.settings, run).await?;
     dub.targets.clone_from(&request.targets);
     let dub = dub.checked(&request.source)?;
-    Ok(Work { dub, open, extracted })
+    Ok(Work { dub, open, extracted, voices })
 }
 
 /// Goes on with a document; its source must be the one it was made of.
@@ -98,8 +126,30 @@ pub(crate) async fn reopen(
     for lang in &dub.targets {
         check_lang(booth, &dub, lang, kind).await?;
     }
-    let extracted = hearing::extract(booth, &open, run).await?;
-    Ok(Work { dub, open, extracted })
+    let separator = if kind == OutputKind::Dub { separation::choose(booth, &dub.settings)? } else { None };
+    let (extracted, voices) = take_apart(booth, &open, separator, run).await?;
+    Ok(Work { dub, open, extracted, voices })
+}
+
+/// The sound of a source, and its voices where there is something to separate them with.
+async fn take_apart(
+    booth: &Booth,
+    open: &OpenSource,
+    separator: Option<Arc<dyn Separator>>,
+    run: &Run,
+) -> Result<(Extracted, Option<Voices>), DubbingError> {
+    if let Some(separator) = &separator {
+        separator.check().await?;
+    }
+    let extracted = hearing::extract(booth, open, run).await?;
+    let voices = match &separator {
+        Some(separator) => {
+            let samples = open.source.duration_samples();
+            Some(separation::separate(separator, &extracted, samples, run).await?)
+        }
+        None => None,
+    };
+    Ok((extracted, voices))
 }
 
 /// Says what cannot be done, as far as it can be known without listening.
@@ -140,7 +190,7 @@ pub(crate) async fn produce(
     run: &Run,
 ) -> Result<Vec<MadeLang>, DubbingError> {
     let levels = match kind {
-        OutputKind::Dub => Some(sound::levels(&work.dub, &work.extracted, run).await?),
+        OutputKind::Dub => Some(sound::levels(work, run).await?),
         OutputKind::Subtitles => None,
     };
     let mut made = Vec::new();

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use ai::{stt::Stt, translate::Translator, tts::Tts};
+use ai::{diarize::SpeakerEncoder, separate::Separator, stt::Stt, translate::Translator, tts::Tts};
 use kernel::{ErrorKind, Lang};
 use media::{Ffmpeg, source};
 use pipeline::{Limits, Outcome, ProgressPlan, ProgressReceiver, Run, RunOptions, Store};
@@ -21,7 +21,7 @@ use crate::{
     production,
     report::Report,
     request::{DubRequest, Output},
-    translation,
+    separation, translation,
 };
 
 /// Bytes a second of the sound that is taken out of a source: 48 kHz stereo, and 16 kHz mono beside it.
@@ -39,6 +39,10 @@ pub struct Booth {
     pub listeners: Vec<Arc<dyn Stt>>,
     pub translators: Vec<Arc<dyn Translator>>,
     pub voices: Vec<Arc<dyn Tts>>,
+    /// Takes voice and background apart, where there is a model for it.
+    pub separator: Option<Arc<dyn Separator>>,
+    /// Hears whose voice it is, where there is a model for it.
+    pub speaker_encoder: Option<Arc<dyn SpeakerEncoder>>,
     /// Utterances listened to at once.
     pub jobs: usize,
 }
@@ -100,8 +104,8 @@ impl Dubbing {
             return self.go_on(dub, &names, &request.output, watch).await;
         }
         let source = source::probe_source(&self.booth.ffmpeg, &request.source).await?;
-        let run =
-            self.start(source.duration_us / 1000, request.targets.len() as u64, production::plan(), watch).await?;
+        let plan = production::plan(&self.booth, &request.settings);
+        let run = self.start(source.duration_us / 1000, request.targets.len() as u64, plan, watch).await?;
         let made = async {
             let mut work = production::begin(&self.booth, request, source, &run).await?;
             let made = production::produce(&self.booth, &mut work, request.output.kind, &run).await?;
@@ -130,7 +134,8 @@ impl Dubbing {
         watch: impl FnOnce(ProgressReceiver),
     ) -> Result<Finished, DubbingError> {
         let path = names.source.clone();
-        let run = self.start(dub.source.duration_ms, dub.targets.len() as u64, production::plan(), watch).await?;
+        let plan = production::plan(&self.booth, &dub.settings);
+        let run = self.start(dub.source.duration_ms, dub.targets.len() as u64, plan, watch).await?;
         let made = async {
             let mut work = production::reopen(&self.booth, dub, (&path, output.kind), &run).await?;
             let made = production::produce(&self.booth, &mut work, output.kind, &run).await?;
@@ -147,7 +152,8 @@ impl Dubbing {
     ) -> Result<Finished, DubbingError> {
         let source = source::probe_source(&self.booth.ffmpeg, &request.source).await?;
         let names = Names::of(request);
-        let run = self.start(source.duration_us / 1000, 0, production::plan(), watch).await?;
+        let run =
+            self.start(source.duration_us / 1000, 0, production::plan(&self.booth, &request.settings), watch).await?;
         let made = async {
             let request = DubRequest { targets: Vec::new(), track: request.track.clone(), ..request.clone() };
             let work = production::begin(&self.booth, &request, source, &run).await?;
@@ -180,7 +186,8 @@ impl Dubbing {
         watch: impl FnOnce(ProgressReceiver),
     ) -> Result<Run, DubbingError> {
         let seconds = duration_ms / 1000 + 1;
-        let each = EXTRACTED_BYTES_PER_SECOND + languages * MIXED_BYTES_PER_SECOND;
+        let separated = if self.booth.separator.is_some() { separation::BYTES_PER_SECOND } else { 0 };
+        let each = EXTRACTED_BYTES_PER_SECOND + separated + languages * MIXED_BYTES_PER_SECOND;
         self.start_with(seconds * each + SMALL_BYTES, plan, watch).await
     }
 

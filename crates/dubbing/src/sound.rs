@@ -7,11 +7,10 @@ use pipeline::{FanOut, Run};
 
 use crate::{
     DubbingError,
-    document::{Dub, Utterance},
+    document::Utterance,
     performance::Performed,
     production::Work,
     stages::{
-        extract::Extracted,
         measure::{Levels as MeasureLevels, LevelsInput, SourceLevels},
         mix::{Mix, MixInput, MixedPart},
         survey::{HeardPart, MixedLine, Survey},
@@ -39,13 +38,15 @@ pub(crate) struct Sound {
 }
 
 /// The loudness of the source and of each of its speakers.
-pub(crate) async fn levels(dub: &Dub, extracted: &Extracted, run: &Run) -> Result<SourceLevels, DubbingError> {
+pub(crate) async fn levels(work: &Work, run: &Run) -> Result<SourceLevels, DubbingError> {
+    let dub = &work.dub;
     let of = |id: &str| {
         let own = dub.utterances.iter().filter(|utterance| utterance.speaker.as_deref() == Some(id));
         own.map(|utterance| span(utterance.start_ms, utterance.end_ms)).collect()
     };
     let speakers = dub.speakers.iter().map(|speaker| of(&speaker.id)).collect();
-    let input = LevelsInput { programme: extracted.programme.clone(), speakers };
+    let (programme, voices) = (work.extracted.programme.clone(), work.voices_of_programme());
+    let input = LevelsInput { programme, voices, speakers };
     Ok(run.make(&MeasureLevels, &input).await?.output)
 }
 
@@ -118,6 +119,7 @@ fn heard_parts(work: &Work, levels: &SourceLevels, lines: &[Performed]) -> Vec<H
     let heard = |part: Part| HeardPart {
         part,
         background: work.extracted.programme.clone(),
+        voices: work.voices_of_programme(),
         voice: voice.iter().filter(|(span, _)| part.hears(*span)).map(|(_, line)| line.clone()).collect(),
         replaced: near(part, &replaced),
         kept: near(part, &kept),

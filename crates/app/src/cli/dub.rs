@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Args, Subcommand, ValueHint};
 use dubbing::{
-    Dubbing, Finished,
+    Dubbing, Finished, document,
     edit::Edit,
     report::Report,
     request::{DubRequest, Output, OutputKind, Track, Tracks},
@@ -61,6 +61,9 @@ pub(crate) struct Listening {
     /// Which sound of the source, counted from 1 [default: the one players choose]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) track: Option<u16>,
+    /// Take voice and background apart, by a model of yours [default: where there is one]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    pub(crate) separate: Option<bool>,
 }
 
 impl Listening {
@@ -183,7 +186,7 @@ async fn service(global: &Global, cancel: CancellationToken) -> anyhow::Result<D
 }
 
 async fn dub(args: NewDub, global: &Global, console: &Console, cancel: CancellationToken) -> anyhow::Result<ExitCode> {
-    let settings = args.settings.settings()?;
+    let settings = document::Settings { separate: args.listening.separate, ..args.settings.settings()? };
     if args.settings.transcript.is_some() && args.sources.len() > 1 {
         anyhow::bail!(dubbing::DubbingError::Request(
             "a transcript is of one file; dub the files one by one".to_owned()

@@ -46,7 +46,7 @@ pub(crate) async fn run(
         track: args.listening.track(),
         lang: args.listening.from,
         transcript: None,
-        settings: Settings::default(),
+        settings: Settings { separate: args.listening.separate, ..Settings::default() },
         output: Output { folder: args.output.or(source.results), ..Output::default() },
     };
     let mut display = None;

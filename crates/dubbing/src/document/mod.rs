@@ -103,6 +103,9 @@ pub struct Settings {
     /// Whether a language may be reached by way of another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pivots: Option<bool>,
+    /// Whether voice and background are taken apart; where absent, they are if there is a model for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separate: Option<bool>,
     /// For each language, how a term is to be translated.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub glossary: BTreeMap<Lang, BTreeMap<String, String>>,

@@ -27,6 +27,7 @@ pub enum SettingField {
     DuckDb,
     MinConfidence,
     Pivots,
+    Separate,
 }
 
 const FIELDS: [(&str, Field); 9] = [
@@ -41,11 +42,12 @@ const FIELDS: [(&str, Field); 9] = [
     ("dubbed", Field::Dubbed),
 ];
 
-const SETTINGS: [(&str, SettingField); 4] = [
+const SETTINGS: [(&str, SettingField); 5] = [
     ("loudness_lufs", SettingField::LoudnessLufs),
     ("duck_db", SettingField::DuckDb),
     ("min_confidence", SettingField::MinConfidence),
     ("pivots", SettingField::Pivots),
+    ("separate", SettingField::Separate),
 ];
 
 impl Field {

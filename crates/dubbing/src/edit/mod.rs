@@ -226,6 +226,7 @@ fn set_setting(dub: &mut Dub, field: SettingField, value: Option<&str>) -> Resul
             settings.min_confidence = value.map(number).transpose().map_err(fault)?.map(|value| value as f32);
         }
         SettingField::Pivots => settings.pivots = value.map(flag).transpose().map_err(fault)?,
+        SettingField::Separate => settings.separate = value.map(flag).transpose().map_err(fault)?,
     }
     Ok(())
 }

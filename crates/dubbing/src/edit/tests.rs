@@ -61,8 +61,10 @@ fn a_zero_and_a_false_are_values() {
     let mut dub = talk(&["es"]);
     set(&mut dub, "settings.duck_db=0").unwrap();
     set(&mut dub, "settings.pivots=false").unwrap();
+    set(&mut dub, "settings.separate=false").unwrap();
     set(&mut dub, "12.start_ms=0").unwrap();
     assert_eq!((dub.settings.duck_db, dub.settings.pivots, dub.utterances[0].start_ms), (Some(0.0), Some(false), 0));
+    assert_eq!(dub.settings.separate, Some(false));
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Stage for Listen {
 }
 
 /// The samples of a stretch of a WAV file, as whole numbers.
-fn read(path: &Path, start_ms: u64, end_ms: u64) -> Result<Vec<i16>, MediaError> {
+pub(super) fn read(path: &Path, start_ms: u64, end_ms: u64) -> Result<Vec<i16>, MediaError> {
     let mut wav = WavReader::open(path)?;
     let sample = |ms: u64| ms * u64::from(SAMPLE_RATE) / 1000;
     wav.seek(sample(start_ms).min(wav.frames()))?;

@@ -1,5 +1,7 @@
 //! How loud a source is before anything is mixed.
 
+use std::path::Path;
+
 use media::audio::{self, Span};
 use pipeline::{FileRef, Stage, StageContext, StageError};
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,9 @@ pub(crate) struct Levels;
 pub(crate) struct LevelsInput {
     /// 48 kHz, stereo.
     pub programme: FileRef,
+    /// Its voices, where they are known apart from it: then speech is as loud as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voices: Option<FileRef>,
     /// The stretches of each speaker.
     pub speakers: Vec<Vec<Span>>,
 }
@@ -41,16 +46,17 @@ impl Stage for Levels {
 
     async fn run(&self, input: &LevelsInput, context: &StageContext) -> Result<SourceLevels, StageError> {
         let (path, speakers) = (context.path(&input.programme), input.speakers.clone());
+        let voices = input.voices.as_ref().map_or_else(|| path.clone(), |voices| context.path(voices));
         computing(move || {
             let whole = [Span { start_sample: 0, end_sample: audio::wav::WavReader::open(&path)?.frames() }];
             // What is mixed is found again by these numbers: hundredths are the same however they were written down.
-            let loudness = |spans: &[Span]| {
-                let exact = audio::loudness_within(&path, spans)?;
+            let loudness = |path: &Path, spans: &[Span]| {
+                let exact = audio::loudness_within(path, spans)?;
                 Ok(exact.map(|loudness| (loudness * 100.0).round() / 100.0))
             };
             Ok(SourceLevels {
-                whole: loudness(&whole)?,
-                speakers: speakers.iter().map(|spans| loudness(spans)).collect::<Result<_, _>>()?,
+                whole: loudness(&path, &whole)?,
+                speakers: speakers.iter().map(|spans| loudness(&voices, spans)).collect::<Result<_, _>>()?,
             })
         })
         .await

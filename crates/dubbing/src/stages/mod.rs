@@ -1,11 +1,13 @@
 //! The stages of a dub, a file each. [`crate::production`] has their order.
 
+pub(crate) mod embed;
 pub(crate) mod encode;
 pub(crate) mod extract;
 pub(crate) mod listen;
 pub(crate) mod measure;
 pub(crate) mod mix;
 pub(crate) mod probe;
+pub(crate) mod separate;
 pub(crate) mod speak;
 pub(crate) mod speakers;
 pub(crate) mod speech;

@@ -16,6 +16,9 @@ pub(crate) struct HeardPart {
     pub part: Part,
     /// The original, 48 kHz and stereo.
     pub background: FileRef,
+    /// Its voices, where they are known apart from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voices: Option<FileRef>,
     pub voice: Vec<MixedLine>,
     /// Where the original voice is replaced.
     pub replaced: Vec<Span>,
@@ -43,6 +46,7 @@ impl HeardPart {
         };
         DubMixPlan {
             background: context.path(&self.background),
+            voices: self.voices.as_ref().map(|voices| context.path(voices)),
             voice: self.voice.iter().map(clip).collect(),
             replaced: self.replaced.clone(),
             kept: self.kept.clone(),

@@ -5,4 +5,5 @@
 mod bad_input;
 mod dubs;
 mod edits;
+mod models;
 mod studio;

@@ -70,6 +70,8 @@ impl Studio {
             listeners: vec![Arc::new(FakeStt::knowing(&["hello"]))],
             translators: vec![translator.clone()],
             voices: vec![voices.clone()],
+            separator: None,
+            speaker_encoder: None,
             jobs: 2,
         };
         let dubbing = Dubbing {
