@@ -1,6 +1,10 @@
 //! Who works with whom: the one place that sees everything.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use ai::{stt::Stt, translate::Translator, tts::Tts};
 use dubbing::{Booth, Dubbing};
@@ -12,7 +16,9 @@ use platform::{
     http::{AddressPolicy, HttpClient},
 };
 use providers::{
-    stt, translate,
+    diarize,
+    models::{Catalogue, Kind, Model, ModelPool},
+    separate, stt, translate,
     tts::{self, espeak},
 };
 use tokio_util::sync::CancellationToken;
@@ -45,6 +51,40 @@ pub(crate) fn translators() -> Vec<Arc<dyn Translator>> {
     translate::all(&translate::Settings::default())
 }
 
+/// The models of the data folder.
+pub(crate) fn models(settings: &Settings) -> Catalogue {
+    name_onnx_runtime(settings);
+    Catalogue::new(&settings.data, Arc::new(SystemClock))
+}
+
+/// The models in memory.
+fn pool(settings: &Settings) -> ModelPool {
+    ModelPool::new(settings.memory().total_bytes())
+}
+
+/// Says which library of ONNX Runtime is to be opened, where one is named.
+#[cfg(feature = "local-models")]
+fn name_onnx_runtime(settings: &Settings) {
+    if let Some(library) = &settings.programs.onnxruntime {
+        providers::onnx::use_library(library);
+    }
+}
+
+#[cfg(not(feature = "local-models"))]
+fn name_onnx_runtime(_: &Settings) {}
+
+/// The library of ONNX Runtime, or what is missing; nothing in a build that runs no models.
+#[cfg(feature = "local-models")]
+pub(crate) fn onnx_runtime(settings: &Settings) -> Option<Result<PathBuf, String>> {
+    name_onnx_runtime(settings);
+    Some(providers::onnx::library())
+}
+
+#[cfg(not(feature = "local-models"))]
+pub(crate) fn onnx_runtime(_: &Settings) -> Option<Result<PathBuf, String>> {
+    None
+}
+
 /// FFmpeg, with what is known of it kept in the data folder.
 pub(crate) async fn ffmpeg(settings: &Settings) -> anyhow::Result<Ffmpeg> {
     Ok(Ffmpeg::discover(settings.programs.ffmpeg.as_deref(), &settings.data.join("ffmpeg")).await?)
@@ -69,13 +109,15 @@ pub(crate) async fn dubbing(settings: &Settings, cancellation: CancellationToken
     let mut voices = speech_engines(settings);
     // Few languages, and better understood in those: a dub takes such an engine first, a video keeps its usual voice.
     voices.reverse();
+    let (models, pool) = (models(settings), pool(settings));
+    let usable = |kind| -> anyhow::Result<Vec<Model>> { Ok(models.usable(kind)?) };
     let booth = Booth {
         ffmpeg: ffmpeg(settings).await?.cancelled_by(cancellation.clone()),
         listeners: listeners(),
         translators: translators(),
         voices,
-        separator: None,
-        speaker_encoder: None,
+        separator: separate::of_models(usable(Kind::Separation)?, &pool).into_iter().next(),
+        speaker_encoder: diarize::of_models(usable(Kind::Diarization)?, &pool).into_iter().next(),
         jobs: settings.jobs(),
     };
     Ok(Dubbing { booth, store, memory: settings.memory(), limits: limits(settings), cancellation })

@@ -68,6 +68,10 @@ pub(crate) async fn run(global: &Global, console: &Console) -> anyhow::Result<Ex
             .push(Finding::of(&format!("voices of {}", engine.name()), voices, |voices| format!("{}", voices.len())));
     }
     findings.extend(dubbing_engines().await);
+    findings.extend(wiring::onnx_runtime(&settings).map(|found| match found {
+        Ok(library) => Finding::new("ONNX Runtime", State::Good, library.display().to_string()),
+        Err(reason) => Finding::new("ONNX Runtime", State::Note, reason),
+    }));
     findings.extend(families());
     let (memory, processors) = (resources::memory_limit_bytes() >> 20, resources::cpu_count());
     findings.push(Finding::new("machine", State::Good, format!("{processors} processors, {memory} MiB of memory")));

@@ -8,5 +8,7 @@ mod commands;
 mod desk;
 mod dubs;
 mod languages;
+#[cfg(feature = "local-models")]
+mod onnx;
 mod renders;
 mod resume;
