@@ -39,7 +39,7 @@ impl Piece {
 /// # Errors
 /// [`MediaError::Invalid`] for a piece that does not begin at a whole second.
 pub fn read_piece(path: &Path, piece: &Piece) -> Result<Vec<[f32; 2]>, MediaError> {
-    if piece.span.start_sample % PIECE_STEP != 0 {
+    if !piece.span.start_sample.is_multiple_of(PIECE_STEP) {
         let start = piece.span.start_sample;
         return Err(MediaError::Invalid(format!("a piece from sample {start} has no exact time at other rates")));
     }

@@ -143,17 +143,17 @@ pub(super) fn convert<const N: usize>(
     let wanted = scale(frames.len() as u64, from, to) as usize;
     let bad = |reason: String| MediaError::Invalid(format!("sound {reason}"));
     let mut converter = Converter::new(from, to).map_err(bad)?;
-    let mut converted = Vec::with_capacity(wanted + converter.output.len());
+    let mut made = Vec::with_capacity(wanted + converter.output.len());
     let mut left = frames;
-    while converted.len() < wanted {
+    while made.len() < wanted {
         let count = left.len().min(converter.input.len());
         converter.input[..count].copy_from_slice(&left[..count]);
         left = &left[count..];
         converter.convert(count).map_err(bad)?;
-        converted.extend_from_slice(&converter.ready);
+        made.extend_from_slice(&converter.ready);
     }
-    converted.truncate(wanted);
-    Ok(converted)
+    made.truncate(wanted);
+    Ok(made)
 }
 
 fn greatest_common_divisor(a: usize, b: usize) -> usize {

@@ -53,7 +53,7 @@ pub(super) fn cluster(heard: &[Heard<'_>], same_voice: f32) -> Vec<usize> {
     for one in others.iter().map(group) {
         match nearest_to(&groups, &one) {
             Some((index, likeness)) if likeness >= same_voice || groups.len() >= MOST_SPEAKERS => {
-                groups[index].join(one)
+                groups[index].join(one);
             }
             _ => groups.push(one),
         }
