@@ -36,7 +36,7 @@ const FOLDERS: [&str; 9] = [
 const NAME: &str = "libonnxruntime.dylib";
 #[cfg(not(target_os = "macos"))]
 const NAME: &str = "libonnxruntime.so";
-const REMEDY: &str = "install ONNX Runtime 1.17 or later and name its library in the setting `programs.onnxruntime` (docs/onnx-models.md says how)";
+const REMEDY: &str = "install ONNX Runtime 1.17 or later and name its library in the setting `programs.onnxruntime` (docs/models.md says how)";
 
 /// The library that the user named.
 static NAMED: OnceLock<PathBuf> = OnceLock::new();

@@ -41,6 +41,18 @@ impl Console {
         self.format == Format::Json
     }
 
+    /// A bar of bytes, where somebody looks on.
+    pub(crate) fn bytes_bar(&self) -> ProgressBar {
+        let seen = !self.quiet && self.format == Format::Text && io::stderr().is_terminal();
+        let target = if seen { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let template = "{spinner:.cyan} {prefix:<11} {bar:28.cyan/dim} {bytes} of {total_bytes}  {bytes_per_sec}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        bar
+    }
+
     /// A line of news; not with `--quiet`, and not among JSON.
     pub(crate) fn say(&self, line: &str) {
         if !self.quiet && self.format == Format::Text {

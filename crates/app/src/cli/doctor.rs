@@ -72,6 +72,7 @@ pub(crate) async fn run(global: &Global, console: &Console) -> anyhow::Result<Ex
         Ok(library) => Finding::new("ONNX Runtime", State::Good, library.display().to_string()),
         Err(reason) => Finding::new("ONNX Runtime", State::Note, reason),
     }));
+    findings.extend(models(&settings)?);
     findings.extend(families());
     let (memory, processors) = (resources::memory_limit_bytes() >> 20, resources::cpu_count());
     findings.push(Finding::new("machine", State::Good, format!("{processors} processors, {memory} MiB of memory")));
@@ -127,6 +128,23 @@ async fn dubbing_engines() -> Vec<Finding> {
         findings.push(optional(&format!("{} translates", engine.name()), pairs));
     }
     findings
+}
+
+/// The user's models.
+fn models(settings: &platform::config::Settings) -> anyhow::Result<Vec<Finding>> {
+    let catalogue = wiring::models(settings);
+    let mut findings = Vec::new();
+    for listed in catalogue.list()? {
+        let what = format!("model {}", listed.name);
+        findings.push(match &listed.model {
+            Ok(model) if catalogue.can_load(&model.manifest) => {
+                Finding::new(what, State::Good, format!("for {}", model.manifest.kind.used_for()))
+            }
+            Ok(_) => Finding::new(what, State::Note, "this build cannot run it; docs/models.md says which can"),
+            Err(reason) => Finding::new(what, State::Note, format!("damaged: {reason}")),
+        });
+    }
+    Ok(findings)
 }
 
 fn optional(what: &str, found: Result<Vec<String>, ai::ProviderError>) -> Finding {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use dubbing::DubbingError;
 use kernel::ErrorKind;
 use platform::http::HttpError;
+use providers::models::ModelError;
 use videos::VideosError;
 
 pub(crate) const CANCELLED: u8 = 130;
@@ -30,7 +31,8 @@ fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
         let dubbing = || cause.downcast_ref::<DubbingError>().map(DubbingError::kind);
         let provider = || cause.downcast_ref::<ai::ProviderError>().map(|error| error.kind);
         let http = || cause.downcast_ref::<HttpError>().map(HttpError::kind);
-        media.or_else(dubbing).or_else(provider).or_else(http)
+        let model = || cause.downcast_ref::<ModelError>().map(ModelError::kind);
+        media.or_else(dubbing).or_else(provider).or_else(http).or_else(model)
     })
 }
 

@@ -6,6 +6,7 @@ mod doctor;
 mod dub;
 mod dub_settings;
 mod exit;
+mod models;
 mod narrate;
 mod order;
 mod settings;
@@ -63,6 +64,8 @@ enum Command {
     Transcribe(transcribe::TranscribeArgs),
     /// Translate subtitles
     Translate(translate::TranslateArgs),
+    /// Keep models of your own, which dubs then use
+    Models(models::ModelsArgs),
     /// List the voices, or play a sample of one
     Voices(voices::VoicesArgs),
     /// Check that everything Pressroom needs is here
@@ -100,6 +103,7 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
             Command::Dub(args) => dub::run(*args, &cli.global, console, cancel).await,
             Command::Transcribe(args) => transcribe::run(args, &cli.global, console, cancel).await,
             Command::Translate(args) => translate::run(args, &cli.global, console, cancel).await,
+            Command::Models(args) => models::run(args, &cli.global, console, cancel).await,
             Command::Voices(args) => voices::run(args, &cli.global, console, cancel).await,
             Command::Doctor => doctor::run(&cli.global, console).await,
             Command::Completions(args) => completions::run(&args),

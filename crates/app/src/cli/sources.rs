@@ -16,7 +16,7 @@ use crate::cli::console::Console;
 
 /// A day of video, or two hours of the finest.
 const LIMITS: DownloadLimits = DownloadLimits { max_bytes: 50_000_000_000, stall: Duration::from_mins(1) };
-/// How often news of a download is told: each time so many more bytes are there.
+/// How often news of a download is told where there is no terminal: each time so many more bytes are there.
 const NEWS_BYTES: u64 = 64 << 20;
 /// Names of files are cut to this; file systems take 255 bytes, and results add endings to it.
 const MAX_NAME_CHARS: usize = 60;
@@ -45,12 +45,21 @@ pub(crate) async fn local(
         tokio::fs::create_dir_all(folder).await?;
         console.say(&format!("downloading {}", path.file_name().unwrap_or_default().display()));
         let told = AtomicU64::new(0);
-        let tell = |done: Downloaded| tell(console, &told, done);
+        let bar = console.bytes_bar();
+        bar.set_prefix("downloading");
+        let tell = |done: Downloaded| {
+            bar.set_length(done.total_bytes.unwrap_or(done.bytes));
+            bar.set_position(done.bytes);
+            if bar.is_hidden() {
+                tell(console, &told, done);
+            }
+        };
         let client = HttpClient::new(AddressPolicy::PublicOnly)?;
         tokio::select! {
             () = cancel.cancelled() => anyhow::bail!(media::MediaError::Cancelled),
             done = client.download(source, &path, LIMITS, &tell) => drop(done?),
         }
+        bar.finish_and_clear();
     }
     Ok(LocalSource { path, results: Some(".".into()) })
 }

@@ -8,6 +8,7 @@ mod commands;
 mod desk;
 mod dubs;
 mod languages;
+mod models;
 #[cfg(feature = "local-models")]
 mod onnx;
 mod renders;
