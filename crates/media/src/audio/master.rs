@@ -15,7 +15,7 @@ use crate::MediaError;
 pub(super) const ENCODER_HEADROOM: f64 = 1.3;
 
 /// The most times a programme is written to come closer to the wanted loudness.
-const MOST_WRITES: u32 = 4;
+const MOST_WRITES: u32 = 6;
 
 /// The most that the programme is raised, in dB. It is near its reference level, unless it is nearly silent.
 const MOST_GAIN: f64 = 40.0;

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_programme_that_is_left_as_it_comes_is_written_once() {
-        let levels = Levels { powers: vec![0.01; 100], true_peak_dbtp: -0.1 };
+        let levels = Levels { powers: vec![0.01; 100], true_peak_dbtp: -10.0 };
         let mut gain = DubGain::new(None, -1.0, &levels).unwrap();
         assert!(gain.gain_db().abs() < 1e-9);
         assert!(!gain.misses(&Levels { powers: vec![0.001; 100], ..levels.clone() }));
