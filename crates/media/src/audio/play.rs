@@ -17,23 +17,25 @@ pub async fn play(ffmpeg: &Ffmpeg, sound: &Path) -> Result<(), MediaError> {
         .args(["-hide_banner", "-nodisp", "-autoexit", "-v", "level+error"])
         .args(ffmpeg::input(sound))
         .time_limit(LONGEST);
-    let output = match command.run().await {
+    let said = match command.run().await {
+        // It ends well even where the device that it found could not be opened.
+        Ok(output) => output.stderr,
+        Err(MediaError::Process { detail, .. }) if detail.contains("SDL") => detail,
         Err(MediaError::MissingProgram { program, .. }) => {
             let remedy =
                 "install it (on Debian it comes with `ffmpeg`), or write the sound to a file with -o".to_owned();
             return Err(MediaError::MissingProgram { program, remedy });
         }
-        output => output?,
+        Err(error) => return Err(error),
     };
-    // It ends well all the same where it found nothing to play on.
-    match output.stderr.lines().find(|line| line.contains("[fatal]")) {
-        None => Ok(()),
-        Some(_) => Err(MediaError::Process {
+    if said.contains("[fatal]") {
+        return Err(MediaError::Process {
             program: "ffplay".to_owned(),
             status: "no sound device".to_owned(),
             detail: "connect one, or write the sound to a file with -o".to_owned(),
-        }),
+        });
     }
+    Ok(())
 }
 
 /// Beside FFmpeg where it is there, else what `PATH` finds.
