@@ -1,10 +1,8 @@
 //! Who works with whom: the one place that sees everything.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+#[cfg(feature = "local-models")]
+use std::path::PathBuf;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use ai::{stt::Stt, translate::Translator, tts::Tts};
 use dubbing::{Booth, Dubbing};
@@ -73,16 +71,11 @@ fn name_onnx_runtime(settings: &Settings) {
 #[cfg(not(feature = "local-models"))]
 fn name_onnx_runtime(_: &Settings) {}
 
-/// The library of ONNX Runtime, or what is missing; nothing in a build that runs no models.
+/// The library of ONNX Runtime, or what is missing.
 #[cfg(feature = "local-models")]
-pub(crate) fn onnx_runtime(settings: &Settings) -> Option<Result<PathBuf, String>> {
+pub(crate) fn onnx_runtime(settings: &Settings) -> Result<PathBuf, String> {
     name_onnx_runtime(settings);
-    Some(providers::onnx::library())
-}
-
-#[cfg(not(feature = "local-models"))]
-pub(crate) fn onnx_runtime(_: &Settings) -> Option<Result<PathBuf, String>> {
-    None
+    providers::onnx::library()
 }
 
 /// FFmpeg, with what is known of it kept in the data folder.

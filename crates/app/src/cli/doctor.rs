@@ -68,10 +68,7 @@ pub(crate) async fn run(global: &Global, console: &Console) -> anyhow::Result<Ex
             .push(Finding::of(&format!("voices of {}", engine.name()), voices, |voices| format!("{}", voices.len())));
     }
     findings.extend(dubbing_engines().await);
-    findings.extend(wiring::onnx_runtime(&settings).map(|found| match found {
-        Ok(library) => Finding::new("ONNX Runtime", State::Good, library.display().to_string()),
-        Err(reason) => Finding::new("ONNX Runtime", State::Note, reason),
-    }));
+    findings.extend(onnx_runtime(&settings));
     findings.extend(models(&settings)?);
     findings.extend(families());
     let (memory, processors) = (resources::memory_limit_bytes() >> 20, resources::cpu_count());
@@ -128,6 +125,20 @@ async fn dubbing_engines() -> Vec<Finding> {
         findings.push(optional(&format!("{} translates", engine.name()), pairs));
     }
     findings
+}
+
+/// What runs models; nothing else needs it.
+#[cfg(feature = "local-models")]
+fn onnx_runtime(settings: &platform::config::Settings) -> Vec<Finding> {
+    vec![match wiring::onnx_runtime(settings) {
+        Ok(library) => Finding::new("ONNX Runtime", State::Good, library.display().to_string()),
+        Err(reason) => Finding::new("ONNX Runtime", State::Note, reason),
+    }]
+}
+
+#[cfg(not(feature = "local-models"))]
+fn onnx_runtime(_: &platform::config::Settings) -> Vec<Finding> {
+    Vec::new()
 }
 
 /// The user's models.

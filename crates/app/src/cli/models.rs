@@ -284,13 +284,10 @@ fn table(rows: &[Row]) -> String {
             State::Damaged => "damaged",
         };
         let note = row.fault.or(row.used_for).unwrap_or_default();
-        table.push_str(&format!(
-            "{:<width$}  {:<13}  {:<9}  {size:>9}  {state:<11}  {:<14}  {note}\n",
-            row.name,
-            row.kind.map_or("", Kind::name),
-            row.family.unwrap_or_default(),
-            row.licence.unwrap_or("unknown"),
-        ));
+        let (kind, family) = (row.kind.map_or("", Kind::name), row.family.unwrap_or_default());
+        let (name, licence) = (row.name, row.licence.unwrap_or("unknown"));
+        let line = format!("{name:<width$}  {kind:<13}  {family:<9}  {size:>9}  {state:<11}  {licence:<14}  {note}\n");
+        table.push_str(&line);
     }
     table
 }

@@ -2,6 +2,8 @@
 //!
 //! Numbers of fields are those of `onnx.proto` (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>).
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in what it calls too")]
+
 use std::path::{Path, PathBuf};
 
 /// The version of the format, and of the set of operators.

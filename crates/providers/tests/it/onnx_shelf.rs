@@ -1,5 +1,7 @@
 //! A catalogue of models that are run by ONNX Runtime.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in what it calls too")]
+
 use std::{
     collections::BTreeMap,
     env,

@@ -158,10 +158,10 @@ mod tests {
         for (frame, bin) in [(0_usize, 3_usize), (5, 700)] {
             let (mut re, mut im) = (0.0_f64, 0.0_f64);
             for n in 0..SIZE.window {
-                let at = (frame * HOP + n) as i64 - (SIZE.window / 2) as i64;
+                let at = (frame * HOP + n).abs_diff(SIZE.window / 2);
                 let phase = std::f64::consts::TAU * ((n * bin) % SIZE.window) as f64 / SIZE.window as f64;
                 let hann = 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / SIZE.window as f64).cos();
-                let sample = f64::from(sound[at.unsigned_abs() as usize]) * hann;
+                let sample = f64::from(sound[at]) * hann;
                 re += sample * phase.cos();
                 im -= sample * phase.sin();
             }
