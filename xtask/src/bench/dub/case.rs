@@ -115,7 +115,8 @@ pub(super) fn prepare(folder: &Path, minutes: &[u64]) -> Result<Vec<Talk>> {
     minutes.iter().map(|minutes| talk(folder, *minutes)).collect()
 }
 
-/// The samples of a sentence.
+/// The samples of a sentence, from its first sound to its last: Flite is silent for about 200 ms at both ends, and what a talk
+/// says begins when it is heard.
 fn speak(folder: &Path, index: usize, text: &str) -> Result<Vec<u8>> {
     let (words, sound) = (folder.join(format!("{index}.txt")), folder.join(format!("{index}.pcm")));
     if !sound.exists() {
@@ -129,7 +130,17 @@ fn speak(folder: &Path, index: usize, text: &str) -> Result<Vec<u8>> {
     }
     let samples = fs::read(&sound)?;
     ensure!(samples.len() as u64 > RATE, "`{text}` was not spoken by FFmpeg's Flite");
-    Ok(samples)
+    Ok(heard(&samples).to_vec())
+}
+
+/// Samples of 16 bits without the silence around them: what stays 40 dB below the loudest.
+fn heard(samples: &[u8]) -> &[u8] {
+    let level = |sample: &[u8]| i16::from_le_bytes([sample[0], sample[1]]).unsigned_abs();
+    let loudest = samples.chunks_exact(2).map(level).max().unwrap_or_default();
+    let is_heard = |sample: &[u8]| level(sample) > loudest / 100;
+    let first = samples.chunks_exact(2).position(is_heard).unwrap_or_default();
+    let end = samples.chunks_exact(2).rposition(is_heard).map_or(first, |last| last + 1);
+    &samples[first * 2..end * 2]
 }
 
 fn talk(folder: &Path, minutes: u64) -> Result<Talk> {
@@ -209,6 +220,13 @@ fn stamp(sample: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_around_a_sentence_is_no_part_of_it() {
+        let bytes = |samples: &[i16]| samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>();
+        assert_eq!(heard(&bytes(&[0, 3, 900, 0, -1000, 5, 0])), bytes(&[900, 0, -1000]));
+        assert!(heard(&bytes(&[0; 9])).is_empty());
+    }
 
     #[test]
     fn times_are_those_of_subrip() {
