@@ -102,10 +102,42 @@ fn line(index: usize) -> (String, String) {
         part => {
             let part = part + 1;
             (
-                format!("In part {part} I say it again. {english}"),
+                format!("In part {} I say it again. {english}", in_words(part)),
                 format!("En la parte {part} lo digo otra vez. {spanish}"),
             )
         }
+    }
+}
+
+/// A number below a hundred as it is said: what is heard is compared word by word, and nobody hears digits.
+fn in_words(number: usize) -> String {
+    const SMALL: [&str; 20] = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ];
+    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    match (number / 10, number % 10) {
+        (0 | 1, _) => SMALL[number].to_owned(),
+        (tens, 0) => TENS[tens - 2].to_owned(),
+        (tens, ones) => format!("{} {}", TENS[tens - 2], SMALL[ones]),
     }
 }
 
@@ -226,6 +258,11 @@ mod tests {
         let bytes = |samples: &[i16]| samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>();
         assert_eq!(heard(&bytes(&[0, 3, 900, 0, -1000, 5, 0])), bytes(&[900, 0, -1000]));
         assert!(heard(&bytes(&[0; 9])).is_empty());
+    }
+
+    #[test]
+    fn numbers_are_said_in_words() {
+        assert_eq!([2, 13, 40, 99].map(in_words), ["two", "thirteen", "forty", "ninety nine"]);
     }
 
     #[test]
