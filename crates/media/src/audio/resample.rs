@@ -17,6 +17,7 @@ const CHUNK: usize = 1_024;
 pub(super) struct Stream<const N: usize> {
     wav: WavReader,
     rate: u32,
+    /// Made when it is first needed: many a stream is only asked how long it is.
     converter: Option<Converter<N>>,
     /// Output frames that are still to come.
     left: u64,
@@ -32,9 +33,7 @@ impl<const N: usize> Stream<N> {
     pub(super) fn open_at(path: &Path, rate: u32) -> Result<Self, MediaError> {
         let wav = WavReader::open(path)?;
         let from = wav.sample_rate();
-        let bad = |reason| MediaError::BadFile { path: path.into(), reason };
-        let converter = if from == rate { None } else { Some(Converter::new(from, rate).map_err(bad)?) };
-        Ok(Self { left: scale(wav.frames(), from, rate), wav, rate, converter })
+        Ok(Self { left: scale(wav.frames(), from, rate), wav, rate, converter: None })
     }
 
     /// Frames that are still to come, at the rate they are read at.
@@ -51,10 +50,18 @@ impl<const N: usize> Stream<N> {
     /// Fills `out` and says how much; fewer than asked only at the end.
     pub(super) fn read(&mut self, out: &mut [[f32; N]]) -> Result<usize, MediaError> {
         let wanted = self.left.min(out.len() as u64) as usize;
-        let Some(converter) = &mut self.converter else {
+        let from = self.wav.sample_rate();
+        if from == self.rate {
             let count = self.wav.read(&mut out[..wanted])?;
             self.left -= count as u64;
             return Ok(count);
+        }
+        let converter = match &mut self.converter {
+            Some(converter) => converter,
+            none => {
+                let bad = |reason| MediaError::BadFile { path: self.wav.path().into(), reason };
+                none.insert(Converter::new(from, self.rate).map_err(bad)?)
+            }
         };
         let mut filled = 0;
         while filled < wanted {
