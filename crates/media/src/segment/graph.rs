@@ -98,7 +98,7 @@ impl Graph {
                 Source::Clip { path, info, start_ms, .. } => {
                     let seconds = format!("{:.6}", seek_seconds(*start_ms, info.fps));
                     if self.enhance.decoding == Decoding::Quick {
-                        ffmpeg::extend(&mut arguments, ["-skip_frame", "noref", "-skip_loop_filter", "all"]);
+                        ffmpeg::extend(&mut arguments, ["-skip_frame", "bidir", "-skip_loop_filter", "all"]);
                     }
                     ffmpeg::extend(&mut arguments, ["-threads", "1", "-ss", &seconds, "-an", "-sn", "-dn"]);
                     arguments.extend(ffmpeg::input(path));

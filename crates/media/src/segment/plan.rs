@@ -126,8 +126,8 @@ pub struct Enhance {
 pub enum Decoding {
     #[default]
     Whole,
-    /// Only the pictures that others depend on, their blocks not smoothed, and scaled roughly: for drafts, at less than half
-    /// the cost.
+    /// Only pictures that are predicted from earlier ones, which are a third to a half of most films, their blocks not smoothed,
+    /// and scaled roughly: for drafts, at a quarter of the cost.
     Quick,
 }
 
