@@ -19,7 +19,7 @@ pub fn burn_filter(ass_path: &Path) -> Result<String, MediaError> {
 
 /// Escapes a value for an option of a filter in a filtergraph, which FFmpeg unescapes twice: once for the graph, once
 /// for the option (FFmpeg filters documentation, "Notes on filtergraph escaping").
-pub fn escape_filter_value(value: &str) -> String {
+fn escape_filter_value(value: &str) -> String {
     let option = escape(value, |c| matches!(c, '\\' | '\'' | ':') || c.is_ascii_whitespace());
     escape(&option, |c| matches!(c, '\\' | '\'' | '[' | ']' | ',' | ';') || c.is_ascii_whitespace())
 }

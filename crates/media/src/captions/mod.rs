@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ass::{Setting, ass, ass_window};
 pub use breaking::{Rules, break_into_cues};
-pub use burn::{burn_filter, escape_filter_value};
+pub use burn::burn_filter;
 pub use color::Color;
 pub use read::{
     ProblemKind, Transcript, TranscriptCue, TranscriptError, TranscriptProblem, language_of_name, parse_transcript,

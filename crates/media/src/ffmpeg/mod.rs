@@ -216,26 +216,6 @@ pub fn extend<S: AsRef<OsStr>>(arguments: &mut Vec<OsString>, words: impl IntoIt
     arguments.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
 }
 
-/// A value inside a filter graph: quoted so that none of its characters ends it (`ffmpeg-filters(1)`, "Notes on filtergraph
-/// escaping": once for the option, once for the graph).
-pub fn escape(value: &str) -> String {
-    let mut option = String::with_capacity(value.len() + 8);
-    for character in value.chars() {
-        if matches!(character, '\\' | '\'' | ':') {
-            option.push('\\');
-        }
-        option.push(character);
-    }
-    let mut graph = String::with_capacity(option.len() + 8);
-    for character in option.chars() {
-        if matches!(character, '\\' | '\'' | '[' | ']' | ',' | ';') {
-            graph.push('\\');
-        }
-        graph.push(character);
-    }
-    graph
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,13 +232,5 @@ mod tests {
     fn file_names_cannot_be_options_or_addresses() {
         assert_eq!(file(Path::new("-y")), "file:-y");
         assert_eq!(file(Path::new("http://x/%03d.png")), "file:http://x/%03d.png");
-    }
-
-    #[test]
-    fn graph_values_are_escaped_twice() {
-        assert_eq!(escape("/a/b.ass"), "/a/b.ass");
-        assert_eq!(escape("C:x"), r"C\\:x");
-        assert_eq!(escape("it's"), r"it\\\'s");
-        assert_eq!(escape("a,b;[c]"), r"a\,b\;\[c\]");
     }
 }
