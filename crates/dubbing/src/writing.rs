@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use kernel::Lang;
 use media::{
-    audio::{self, Part},
+    audio::{self, Part, SoundFile},
     captions::Cue,
-    remux::{self, NewSound, NewSubtitles, OriginalSound, SoundFile},
+    remux::{self, NewSound, NewSubtitles, OriginalSound},
     source::Source,
 };
 use pipeline::{FanOut, Run, TempFile};

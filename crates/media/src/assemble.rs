@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     FrameRate, MediaError,
+    audio::{SoundFile, aac},
     ffmpeg::{self, Ffmpeg, Progress},
     partial::Partial,
 };
@@ -46,12 +47,31 @@ impl Container {
         }
     }
 
+    /// Whether its sound may be given as packets of AAC.
+    pub fn takes_aac(self) -> bool {
+        // Matroska counts in milliseconds, which packets of AAC are no multiple of.
+        self == Self::Mp4
+    }
+
     fn arguments(self) -> &'static [&'static str] {
-        // At such a rate the coder called fast is the better one as well (ffmpeg-codecs(1), `aac_coder`).
         match self {
-            Self::Mp4 => &["-c:a", "aac", "-aac_coder", "fast", "-b:a", "192k", "-movflags", "+faststart", "-f", "mp4"],
-            Self::Matroska => &["-c:a", "aac", "-aac_coder", "fast", "-b:a", "192k", "-f", "matroska"],
-            Self::WebM => &["-c:a", "libopus", "-b:a", "160k", "-f", "webm"],
+            Self::Mp4 => &["-movflags", "+faststart", "-f", "mp4"],
+            Self::Matroska => &["-f", "matroska"],
+            Self::WebM => &["-f", "webm"],
+        }
+    }
+
+    /// How sound becomes its track.
+    fn sound_arguments(self, sound: &SoundFile) -> Vec<String> {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        match (sound, self) {
+            (SoundFile::Aac { samples, .. }, _) => words(&["-c:a", "copy", "-bsf:a", &aac::ending(*samples)]),
+            (SoundFile::Wav(_), Self::WebM) => words(&["-c:a", "libopus", "-b:a", "160k"]),
+            (SoundFile::Wav(_), _) => {
+                let settings =
+                    aac::SETTINGS.iter().flat_map(|[option, value]| [format!("{option}:a"), (*value).into()]);
+                ["-c:a".into(), aac::ENCODER.into()].into_iter().chain(settings).collect()
+            }
         }
     }
 }
@@ -68,8 +88,8 @@ pub struct Chapter {
 pub struct Assembly<'a> {
     /// Made with equal encoders ([`crate::segment`]), in their order, each with its frames.
     pub segments: &'a [(std::path::PathBuf, u32)],
-    /// As long as all segments.
-    pub sound: &'a Path,
+    /// As long as all segments. AAC only for a container that [`Container::takes_aac`].
+    pub sound: &'a SoundFile,
     pub fps: FrameRate,
     pub frames: u32,
     pub chapters: &'a [Chapter],
@@ -94,7 +114,7 @@ pub async fn assemble(
     let mut command = ffmpeg.command();
     // The list is ours, and so are the files it names; nothing but them can be opened.
     command = command.args(["-safe", "0"]).args(ffmpeg::limits("concat,mov,mp4")).args(["-f", "concat", "-i"]);
-    command = command.arg(ffmpeg::file(&list)).args(ffmpeg::opened_as(assembly.sound, "wav"));
+    command = command.arg(ffmpeg::file(&list)).args(assembly.sound.input());
     command = command.args(["-f", "ffmetadata"]).args(ffmpeg::opened_as(&metadata, "ffmetadata"));
     let grid = grid(assembly.fps, assembly.container);
     command = command.args(["-map", "0:v:0", "-map", "1:a:0", "-map_metadata", "2", "-map_chapters", "2"]);
@@ -107,7 +127,9 @@ pub async fn assemble(
             &format!("language={code}"),
         ]);
     }
-    let command = command.args(assembly.container.arguments()).arg(ffmpeg::file(partial.path()));
+    let Assembly { container, sound, .. } = assembly;
+    command = command.args(container.sound_arguments(sound)).args(container.arguments());
+    let command = command.arg(ffmpeg::file(partial.path()));
     ffmpeg.run(command, on_progress).await.map_err(|error| partial.explain(error))?;
     partial.finish()
 }

@@ -44,7 +44,8 @@ pub fn plan() -> ProgressPlan {
         ("sound", 1.0),
         ("segments", 80.0),
         ("mix", 4.0),
-        ("assemble", 3.0),
+        ("encode-sound", 2.0),
+        ("assemble", 1.0),
         ("check", 2.0),
         ("cover", 0.5),
     ])
@@ -61,7 +62,8 @@ pub fn draft_plan() -> ProgressPlan {
         ("sound", 2.0),
         ("segments", 60.0),
         ("mix", 8.0),
-        ("assemble", 2.0),
+        ("encode-sound", 6.0),
+        ("assemble", 1.0),
     ])
 }
 
@@ -102,11 +104,12 @@ pub(crate) async fn render(
 ) -> Result<Rendered, VideosError> {
     let story = tell(studio, request, purpose, run).await?;
     let score = Score { studio, request, run };
-    let ((encoder, segments), sound) = tokio::try_join!(encode(studio, request, &story, run), score.mix_story(&story))?;
+    let ((encoder, segments), (sound, track)) =
+        tokio::try_join!(encode(studio, request, &story, run), score.track(&story, container))?;
     let frames = story.pieces().map(|(_, span)| span.piece_frames());
     let input = AssembleInput {
         segments: segments.iter().map(|segment| segment.file.clone()).zip(frames).collect(),
-        sound: sound.file.clone(),
+        sound: track,
         chapters: story.chapters(),
         fps: story.format.grid.fps,
         frames: story.total_frames(),

@@ -1,7 +1,10 @@
 //! What is heard: the voice at its times, music under it, and the own sound of clips where nobody speaks.
 
 use ai::tts::Voice;
-use media::audio::{SAMPLE_RATE, VoiceTone};
+use media::{
+    assemble::Container,
+    audio::{SAMPLE_RATE, VoiceTone},
+};
 use pipeline::Run;
 
 use crate::{
@@ -10,6 +13,8 @@ use crate::{
     request::VideoRequest,
     service::Studio,
     stages::{
+        assemble::SoundTrack,
+        encode_sound::{EncodeSound, EncodeSoundInput},
         mix::{Bed, DecodeSound, Mix, MixInput, MixedSound, PlacedSound, PlacedVoice},
         voice::SpokenSentence,
     },
@@ -26,10 +31,23 @@ pub(crate) struct Score<'a> {
 }
 
 impl Score<'_> {
-    /// The sound of a video.
-    pub(crate) async fn mix_story(&self, story: &Storyline) -> Result<MixedSound, VideosError> {
-        let clips = self.clips(story).await?;
-        self.mix_with(&story.narration, &story.timed, story.format.grid, clips).await
+    /// The sound of a video, and what its track in `container` is made from.
+    pub(crate) async fn track(
+        &self,
+        story: &Storyline,
+        container: Container,
+    ) -> Result<(MixedSound, SoundTrack), VideosError> {
+        let (clips, grid) = (self.clips(story).await?, story.format.grid);
+        let sound = self.mix_with(&story.narration, &story.timed, grid, clips).await?;
+        if !container.takes_aac() {
+            let track = SoundTrack::Wav(sound.file.clone());
+            return Ok((sound, track));
+        }
+        let ffmpeg = &self.studio.ffmpeg;
+        let input = EncodeSoundInput { file: sound.file.clone(), ffmpeg: ffmpeg.fingerprint().to_owned() };
+        let file = self.run.make(&EncodeSound { ffmpeg: ffmpeg.clone() }, &input).await?.output;
+        let samples = grid.sample(story.total_frames(), SAMPLE_RATE);
+        Ok((sound, SoundTrack::Aac { file, samples }))
     }
 
     /// The sound of a narration without pictures.

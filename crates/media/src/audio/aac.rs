@@ -1,10 +1,13 @@
-//! AAC in parts: each is encoded by itself with some of its neighbours' sound around it, and their packets follow each other
+//! AAC, encoded apart from the file it becomes a track of; whole, or in parts.
+//!
+//! Of parts each is encoded by itself with some of its neighbours' sound around it, and their packets follow each other
 //! as if one encoder had made them all.
 //!
 //! A frame of AAC is decoded together with the one before it, and an encoder chooses how to code one by those around it.
 //! So an encoder begins some frames before its part and ends some after it, what it made of those is dropped, and neighbours
 //! have come to the same choices where they meet.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -30,10 +33,47 @@ const HEADER: usize = 7;
 /// The largest file of a part that is read: a minute at the highest rate that AAC has.
 const MAX_BYTES: u64 = 1 << 23;
 
-/// Encodes the file of a part ([`super::mix_dub_part`]) to the packets of the part itself, as an ADTS stream.
-pub async fn encode_dub_part(ffmpeg: &Ffmpeg, wav: &Path, part: Part, output: &Path) -> Result<(), MediaError> {
-    ffmpeg.require_encoder(ENCODER)?;
+/// What a track of a file is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SoundFile {
+    /// A WAV file, to be encoded.
+    Wav(PathBuf),
+    /// An ADTS stream of AAC at [`SAMPLE_RATE`], whose packets are copied, and how many samples it was made of.
+    Aac { path: PathBuf, samples: u64 },
+}
+
+impl SoundFile {
+    /// The arguments that open it as an input, its first sample at 0.
+    pub(crate) fn input(&self) -> Vec<OsString> {
+        match self {
+            Self::Wav(path) => ffmpeg::opened_as(path, "wav"),
+            // The first packet gives no sound: it comes before the beginning.
+            Self::Aac { path, .. } => {
+                let first_us = FRAME * 1_000_000 / u64::from(SAMPLE_RATE);
+                let mut arguments: Vec<OsString> = vec!["-itsoffset".into(), format!("-{first_us}us").into()];
+                arguments.extend(ffmpeg::opened_as(path, "aac"));
+                arguments
+            }
+        }
+    }
+}
+
+/// The bitstream filter that makes the last packet of a stream as long as what is left for it of `samples`.
+pub(crate) fn ending(samples: u64) -> String {
+    // The packet that comes before the beginning has the number 0.
+    let (last, rest) = (samples.div_ceil(FRAME), (samples + FRAME - 1) % FRAME + 1);
+    format!("setts=duration=if(eq(N\\,{last})\\,{rest}\\,DURATION)")
+}
+
+/// Encodes a WAV file at [`SAMPLE_RATE`] to an ADTS stream of AAC.
+pub async fn encode_aac(ffmpeg: &Ffmpeg, wav: &Path, output: &Path) -> Result<(), MediaError> {
     let encoded = Partial::beside(output)?;
+    encode(ffmpeg, wav, &encoded).await?;
+    encoded.finish()
+}
+
+async fn encode(ffmpeg: &Ffmpeg, wav: &Path, encoded: &Partial) -> Result<(), MediaError> {
+    ffmpeg.require_encoder(ENCODER)?;
     let mut command = ffmpeg.command().args(ffmpeg::opened_as(wav, "wav")).args(["-map", "0:a:0", "-c:a", ENCODER]);
     for [option, value] in SETTINGS {
         command = command.args([&format!("{option}:a"), *value]);
@@ -41,7 +81,13 @@ pub async fn encode_dub_part(ffmpeg: &Ffmpeg, wav: &Path, part: Part, output: &P
     let command = command
         .args(["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact", "-f", "adts"])
         .arg(ffmpeg::file(encoded.path()));
-    ffmpeg.run(command, &|_| ()).await.map_err(|error| encoded.explain(error))?;
+    ffmpeg.run(command, &|_| ()).await.map(drop).map_err(|error| encoded.explain(error))
+}
+
+/// Encodes the file of a part ([`super::mix_dub_part`]) to the packets of the part itself, as an ADTS stream.
+pub async fn encode_dub_part(ffmpeg: &Ffmpeg, wav: &Path, part: Part, output: &Path) -> Result<(), MediaError> {
+    let encoded = Partial::beside(output)?;
+    encode(ffmpeg, wav, &encoded).await?;
     let size = tokio::fs::metadata(encoded.path()).await.map_err(|error| MediaError::io(encoded.path(), error))?.len();
     if size > MAX_BYTES {
         return Err(unexpected(wav));

@@ -31,7 +31,7 @@ pub mod wav;
 
 use serde::{Deserialize, Serialize};
 
-pub use aac::{encode_dub_part, join_encoded, join_mixed};
+pub use aac::{SoundFile, encode_aac, encode_dub_part, join_encoded, join_mixed};
 pub use dub::{DubClip, DubGain, DubMixPlan, Part, clip_loudness, mix_dub_part, survey_dub_part};
 pub use likeness::{Likeness, Products, loudness_within, products};
 pub use loudness::{Levels, Measured, measure};

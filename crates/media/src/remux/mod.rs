@@ -9,13 +9,16 @@ use std::path::{Path, PathBuf};
 use kernel::Lang;
 
 use crate::MediaError;
-use crate::audio::{SAMPLE_RATE, aac};
+use crate::audio::SoundFile;
 use crate::ffmpeg::{self, Ffmpeg, Progress};
 use crate::partial::Partial;
 use crate::source::Source;
 use container::Container;
 use plan::Mapping;
 
+/// Packets that each input may be read ahead: with the usual eight, its thread and the writer wake each other for every few,
+/// which costs a third of the whole.
+const READ_AHEAD: [&str; 2] = ["-thread_queue_size", "256"];
 /// Packets that may wait for those of a stream that is rarely written, such as subtitles.
 const MOST_WAITING: &str = "8192";
 
@@ -35,19 +38,10 @@ pub struct Dub<'a> {
 /// A sound to add.
 #[derive(Debug, Clone)]
 pub struct NewSound {
+    /// As long as the source. AAC only for outputs that [`takes_aac`].
     pub file: SoundFile,
     pub lang: Lang,
     pub title: Option<String>,
-}
-
-/// What a new sound is in, as long as the source.
-#[derive(Debug, Clone)]
-pub enum SoundFile {
-    /// A WAV file, to be encoded.
-    Wav(PathBuf),
-    /// An ADTS stream of AAC at [`SAMPLE_RATE`] ([`crate::audio::join_encoded`]), whose packets are copied, and how many
-    /// samples it was made of. Only for outputs that [`takes_aac`].
-    Aac { path: PathBuf, samples: u64 },
 }
 
 /// Subtitles to add.
@@ -126,16 +120,9 @@ pub async fn remux(
     if is_avi {
         command = command.args(["-fflags", "+genpts"]);
     }
-    command = command.args(dub.source.input(dub.path));
+    command = command.args(READ_AHEAD).args(dub.source.input(dub.path));
     for sound in dub.sound {
-        command = match &sound.file {
-            SoundFile::Wav(path) => command.args(ffmpeg::opened_as(path, "wav")),
-            // The first packet gives no sound: it comes before the beginning.
-            SoundFile::Aac { path, .. } => {
-                let first_us = aac::FRAME * 1_000_000 / u64::from(SAMPLE_RATE);
-                command.args(["-itsoffset", &format!("-{first_us}us")]).args(ffmpeg::opened_as(path, "aac"))
-            }
-        };
+        command = command.args(READ_AHEAD).args(sound.file.input());
     }
     for subtitles in dub.subtitles {
         command = command.args(ffmpeg::opened_as(&subtitles.path, "srt,webvtt"));

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 
 use super::container::{Container, Fate};
-use super::{Dub, OriginalSound, SoundFile};
-use crate::audio::aac::FRAME;
+use super::{Dub, OriginalSound};
+use crate::audio::{SoundFile, aac};
 use crate::ffmpeg;
 use crate::source::{AudioTrack, SubtitleTrack};
 
@@ -83,10 +83,7 @@ impl Mapping {
         let number = self.sounds;
         self.push([format!("-c:a:{number}"), "copy".to_owned()]);
         if container.states_lengths() {
-            // The packet that comes before the beginning has the number 0.
-            let (last, rest) = (samples.div_ceil(FRAME), (samples + FRAME - 1) % FRAME + 1);
-            let filter = format!("setts=duration=if(eq(N\\,{last})\\,{rest}\\,DURATION)");
-            self.push([format!("-bsf:a:{number}"), filter]);
+            self.push([format!("-bsf:a:{number}"), aac::ending(samples)]);
         }
     }
 

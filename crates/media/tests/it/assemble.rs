@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kernel::Lang;
 use media::assemble::{Assembly, Chapter, Container, assemble};
+use media::audio::{SoundFile, encode_aac};
 use media::check::{Expected, check_segment, check_video};
 use media::encoder::{Codec, Quality, RateControl};
 use media::process::Command;
@@ -30,15 +31,25 @@ async fn joined(bench: &Workbench, lengths: &[u32], codec: Codec, name: &str) ->
 }
 
 async fn join(bench: &Workbench, segments: &[(PathBuf, u32)], name: &str) -> PathBuf {
-    let frames = segments.iter().map(|(_, frames)| frames).sum();
+    let sound = tone(bench, segments).await;
+    join_with(bench, segments, &SoundFile::Wav(sound), name).await
+}
+
+/// A tone as long as the segments.
+async fn tone(bench: &Workbench, segments: &[(PathBuf, u32)]) -> PathBuf {
+    let frames: u32 = segments.iter().map(|(_, frames)| frames).sum();
     let seconds = f64::from(frames) / 30.0;
     let tone = format!("-f lavfi -i sine=f=330:r=48000 -af volume=-2dB -ac 2 -t {seconds:.6}");
-    let sound = bench.generate(&tone, "sound.wav").await;
+    bench.generate(&tone, "sound.wav").await
+}
+
+async fn join_with(bench: &Workbench, segments: &[(PathBuf, u32)], sound: &SoundFile, name: &str) -> PathBuf {
+    let frames = segments.iter().map(|(_, frames)| frames).sum();
     let chapters =
         [Chapter { start_ms: 0, title: "One".into() }, Chapter { start_ms: 400, title: "T=wo; #2\n[CHAPTER]".into() }];
     let assembly = Assembly {
         segments,
-        sound: &sound,
+        sound,
         fps: FPS,
         frames,
         chapters: &chapters,
@@ -64,6 +75,28 @@ async fn decodes_strictly(bench: &Workbench, path: &Path) {
     ]);
     let output = command.arg(path).args(["-fps_mode", "passthrough", "-f", "null", "-"]).run().await.unwrap();
     assert_eq!(output.stderr, "", "{}", path.display());
+}
+
+#[tokio::test]
+async fn sound_that_was_encoded_before_lies_where_sound_encoded_on_the_way_does() {
+    let bench = Workbench::new().await;
+    let segments = segments(&bench, &[20, 17], Codec::H264).await;
+    let wav = tone(&bench, &segments).await;
+    let packets = bench.path("sound.aac");
+    encode_aac(&bench.ffmpeg, &wav, &packets).await.unwrap();
+    let before =
+        join_with(&bench, &segments, &SoundFile::Aac { path: packets, samples: 37 * 1600 }, "before.mp4").await;
+    let meanwhile = join_with(&bench, &segments, &SoundFile::Wav(wav), "meanwhile.mp4").await;
+    decodes_strictly(&bench, &before).await;
+    let entries = "packet=stream_index,pts_time,duration_time";
+    assert_eq!(fact(&bench.ffmpeg, &before, entries).await, fact(&bench.ffmpeg, &meanwhile, entries).await);
+    let sound = async |path: &Path| {
+        let command = Command::new(bench.ffmpeg.path()).args(["-nostdin", "-v", "error", "-i"]).arg(path);
+        command.args(["-map", "0:a", "-f", "s16le", "-"]).run().await.unwrap().stdout
+    };
+    let (before, meanwhile) = (sound(&before).await, sound(&meanwhile).await);
+    assert_eq!(before.len(), 37 * 1600 * 4);
+    assert!(before == meanwhile, "other samples, or elsewhere");
 }
 
 #[tokio::test]

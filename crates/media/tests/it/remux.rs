@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use kernel::Lang;
+use media::audio::SoundFile;
 use media::process::Command;
-use media::remux::{Dub, NewSound, NewSubtitles, OriginalSound, SoundFile, check_output, remux};
+use media::remux::{Dub, NewSound, NewSubtitles, OriginalSound, check_output, remux};
 use media::source::{Source, probe_source};
 use tokio_util::sync::CancellationToken;
 

@@ -4,6 +4,7 @@ use kernel::Lang;
 use media::{
     Ffmpeg, FrameRate,
     assemble::{Assembly, Chapter, Container, assemble},
+    audio::SoundFile,
 };
 use pipeline::{Advance, FileRef, Stage, StageContext, StageError};
 use serde::Serialize;
@@ -16,12 +17,33 @@ pub(crate) struct Assemble {
     pub ffmpeg: Ffmpeg,
 }
 
+/// What the sound is made from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SoundTrack {
+    Wav(FileRef),
+    /// Packets made of that many samples.
+    Aac {
+        file: FileRef,
+        samples: u64,
+    },
+}
+
+impl SoundTrack {
+    fn file(&self, context: &StageContext) -> SoundFile {
+        match self {
+            Self::Wav(file) => SoundFile::Wav(context.path(file)),
+            Self::Aac { file, samples } => SoundFile::Aac { path: context.path(file), samples: *samples },
+        }
+    }
+}
+
 /// Everything that goes into the file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct AssembleInput {
     /// In their order, each with its frames.
     pub segments: Vec<(FileRef, u32)>,
-    pub sound: FileRef,
+    pub sound: SoundTrack,
     pub fps: u32,
     pub frames: u32,
     pub chapters: Vec<Chapter>,
@@ -42,7 +64,7 @@ impl Stage for Assemble {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     async fn run(&self, input: &AssembleInput, context: &StageContext) -> Result<FileRef, StageError> {
@@ -50,7 +72,7 @@ impl Stage for Assemble {
             input.segments.iter().map(|(segment, frames)| (context.path(segment), *frames)).collect();
         let assembly = Assembly {
             segments: &segments,
-            sound: &context.path(&input.sound),
+            sound: &input.sound.file(context),
             fps: FrameRate::whole(input.fps),
             frames: input.frames,
             chapters: &input.chapters,

@@ -1,9 +1,10 @@
-//! The stages of a video, a file each. [`crate::pipeline`] has their order.
+//! The stages of a video, a file each. [`crate::production`] has their order.
 
 pub(crate) mod assemble;
 pub(crate) mod captions;
 pub(crate) mod check;
 pub(crate) mod cover;
+pub(crate) mod encode_sound;
 pub(crate) mod footage;
 pub(crate) mod mix;
 pub(crate) mod segment;
