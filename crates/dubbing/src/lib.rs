@@ -1,5 +1,6 @@
 //! From a video in one language to the same video in others.
 
+mod burning;
 pub mod document;
 pub mod edit;
 mod error;

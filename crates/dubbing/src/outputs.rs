@@ -147,6 +147,7 @@ fn lay_over(settings: &mut Settings, new: &Settings) {
     settings.min_confidence = new.min_confidence.or(settings.min_confidence);
     settings.pivots = new.pivots.or(settings.pivots);
     settings.separate = new.separate.or(settings.separate);
+    settings.burn = new.burn.clone().or(settings.burn.take());
     for (lang, terms) in &new.glossary {
         settings.glossary.entry(lang.clone()).or_default().extend(terms.clone());
     }

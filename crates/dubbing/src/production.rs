@@ -11,16 +11,16 @@ use media::{captions::Cue, source};
 use pipeline::{FileRef, ProgressPlan, Run};
 
 use crate::{
-    DubbingError,
+    DubbingError, burning,
     document::{Dub, Measured, Settings},
     hearing::{self, Known, OpenSource},
     performance::{self, Performed},
-    request::{DubRequest, OutputKind, Track},
+    request::{DubRequest, Output, OutputKind, Track},
     separation,
     service::Booth,
     sound::{self, Sound},
     stages::{extract::Extracted, measure::SourceLevels, separate::Voices},
-    subtitles::{self, Grid},
+    subtitles::{self, Grid, Said},
     translation, voices,
 };
 
@@ -47,6 +47,8 @@ pub(crate) fn plan(booth: &Booth, settings: &Settings) -> ProgressPlan {
         ("stretch", 5.0),
         ("survey", 4.0),
         ("mix", 6.0),
+        // Pictures that are encoded anew take many times what their sound takes.
+        ("burn", if settings.burn.is_some() { 300.0 } else { 0.0 }),
         ("encode", 10.0),
     ];
     ProgressPlan::new(shares)
@@ -75,6 +77,8 @@ pub(crate) struct MadeLang {
     pub lang: Lang,
     /// None where only subtitles were asked for.
     pub sound: Option<Sound>,
+    /// What its captions say.
+    pub said: Vec<Said>,
     pub cues: Vec<Cue>,
 }
 
@@ -87,6 +91,7 @@ pub(crate) async fn begin(
 ) -> Result<Work, DubbingError> {
     let seen = (request.source.as_path(), Some(source));
     let open = hearing::open(booth, seen, (&request.track, request.lang.as_ref()), run).await?;
+    burning::check(&request.settings, &open.source, &request.output, request.targets.len())?;
     let utterances = match &request.transcript {
         Some(path) => hearing::read_transcript(path, open.duration_ms())?,
         None => Vec::new(),
@@ -114,7 +119,7 @@ pub(crate) async fn begin(
 pub(crate) async fn reopen(
     booth: &Booth,
     dub: Dub,
-    (path, kind): (&Path, OutputKind),
+    (path, output): (&Path, &Output),
     run: &Run,
 ) -> Result<Work, DubbingError> {
     let open = hearing::open(booth, (path, None), (&Track::Number(dub.source.track + 1), None), run).await?;
@@ -123,10 +128,11 @@ pub(crate) async fn reopen(
             "is not the file this dub was made of, or has changed since; remove the document to begin anew".to_owned();
         return Err(DubbingError::BadFile { path: path.to_owned(), reason });
     }
+    burning::check(&dub.settings, &open.source, output, dub.targets.len())?;
     for lang in &dub.targets {
-        check_lang(booth, &dub, lang, kind).await?;
+        check_lang(booth, &dub, lang, output.kind).await?;
     }
-    let separator = if kind == OutputKind::Dub { separation::choose(booth, &dub.settings)? } else { None };
+    let separator = if output.kind == OutputKind::Dub { separation::choose(booth, &dub.settings)? } else { None };
     let (extracted, voices) = take_apart(booth, &open, separator, run).await?;
     Ok(Work { dub, open, extracted, voices })
 }
@@ -198,7 +204,7 @@ pub(crate) async fn produce(
         translation::translate(&booth.translators, &mut work.dub, &lang, run).await?;
         made.push(match &levels {
             Some(levels) => dub_lang(booth, work, &lang, levels, run).await?,
-            None => MadeLang { cues: cues_of(work, &lang, &[])?, lang, sound: None },
+            None => captioned(work, lang, &[])?,
         });
     }
     Ok(made)
@@ -213,7 +219,7 @@ async fn dub_lang(
 ) -> Result<MadeLang, DubbingError> {
     let lines = performance::perform(&booth.voices, &mut work.dub, lang, run).await?;
     let sound = sound::mix(work, levels, &lines, (booth.jobs, run)).await?;
-    let cues = cues_of(work, lang, &lines)?;
+    let made = captioned(work, lang.clone(), &lines)?;
     let measured = Measured {
         duration_ms: work.open.duration_ms(),
         frame_ms: frame_ms(&work.open),
@@ -222,10 +228,10 @@ async fn dub_lang(
         true_peak_dbtp: Some(sound.true_peak_dbtp),
         background_correlation: sound.background.map(|compared| compared.correlation),
         background_snr_db: sound.background.map(|compared| compared.snr_db),
-        subtitles: subtitles::figures(&cues, lang),
+        subtitles: subtitles::figures(&made.cues, lang),
     };
     work.dub.results.insert(lang.clone(), measured);
-    Ok(MadeLang { lang: lang.clone(), sound: Some(sound), cues })
+    Ok(MadeLang { sound: Some(sound), ..made })
 }
 
 fn frame_ms(open: &OpenSource) -> f64 {
@@ -233,7 +239,7 @@ fn frame_ms(open: &OpenSource) -> f64 {
     rate.map_or(SOUND_FRAME_MS, |rate| 1000.0 / rate.as_f64())
 }
 
-fn grid(work: &Work) -> Grid {
+pub(crate) fn grid(work: &Work) -> Grid {
     Grid { frame_ms: frame_ms(&work.open), duration_ms: work.open.duration_ms() }
 }
 
@@ -242,7 +248,10 @@ pub(crate) fn original_cues(work: &Work) -> Result<Vec<Cue>, DubbingError> {
     Ok(subtitles::cues(&subtitles::original(&work.dub), grid(work))?)
 }
 
-fn cues_of(work: &Work, lang: &Lang, lines: &[Performed]) -> Result<Vec<Cue>, DubbingError> {
+/// A language with its captions, and no sound yet.
+fn captioned(work: &Work, lang: Lang, lines: &[Performed]) -> Result<MadeLang, DubbingError> {
     let spoken = lines.iter().map(|line| (work.dub.utterances[line.utterance].id, line.words.clone())).collect();
-    Ok(subtitles::cues(&subtitles::translated(&work.dub, lang, &spoken), grid(work))?)
+    let said = subtitles::translated(&work.dub, &lang, &spoken);
+    let cues = subtitles::cues(&said, grid(work))?;
+    Ok(MadeLang { lang, sound: None, said, cues })
 }

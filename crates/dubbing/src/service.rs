@@ -137,7 +137,7 @@ impl Dubbing {
         let plan = production::plan(&self.booth, &dub.settings);
         let run = self.start(dub.source.duration_ms, dub.targets.len() as u64, plan, watch).await?;
         let made = async {
-            let mut work = production::reopen(&self.booth, dub, (&path, output.kind), &run).await?;
+            let mut work = production::reopen(&self.booth, dub, (&path, output), &run).await?;
             let made = production::produce(&self.booth, &mut work, output.kind, &run).await?;
             outputs::hand_out(&self.booth, &mut work, &made, (names, output), &run).await
         };

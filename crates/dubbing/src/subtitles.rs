@@ -120,20 +120,20 @@ fn shared(text: &str, lang: &Lang, start_ms: u64, end_ms: u64) -> Vec<TimedWord>
         .collect()
 }
 
-/// Lays out what is said as cues of at most two lines of 42 characters.
+/// Lays out what is said as cues of at most two lines of 42 characters, each in the time it takes to read.
+pub fn cues(said: &[Said], grid: Grid) -> Result<Vec<Cue>, MediaError> {
+    let lines = Rules { chars_per_line: MAX_CHARS_PER_LINE as u8, lines: MAX_LINES as u8, ..Rules::default() };
+    cues_within(said, grid, &lines)
+}
+
+/// Lays out what is said as cues whose lines keep `lines`; how long they are shown follows from the language.
 ///
 /// Where speech is too fast to be read in its own time, cues begin a little earlier or later than their words; where even
 /// that is not enough, the text stays whole and [`figures`] tells.
-pub fn cues(said: &[Said], grid: Grid) -> Result<Vec<Cue>, MediaError> {
+pub fn cues_within(said: &[Said], grid: Grid, lines: &Rules) -> Result<Vec<Cue>, MediaError> {
     let sentences: Vec<TimedSentence> = said.iter().flat_map(sentences).collect();
     let pace = said.first().map_or(17.0, |said| chars_per_second(&said.lang));
-    let rules = Rules {
-        chars_per_line: MAX_CHARS_PER_LINE as u8,
-        lines: MAX_LINES as u8,
-        chars_per_second: pace as f32,
-        until_ms: Some(grid.duration_ms),
-        ..Rules::default()
-    };
+    let rules = Rules { chars_per_second: pace as f32, until_ms: Some(grid.duration_ms), ..lines.clone() };
     let mut cues = captions::break_into_cues(&sentences, &rules)?;
     retime(&mut cues, grid, pace);
     cues.retain(|cue| cue.end_ms > cue.start_ms);

@@ -12,7 +12,7 @@ use media::{
 use pipeline::{FanOut, Run, TempFile};
 
 use crate::{
-    DubbingError,
+    DubbingError, burning,
     outputs::Names,
     production::{MadeLang, Work},
     request::Output,
@@ -52,10 +52,12 @@ pub(crate) async fn write_each(
     run: &Run,
 ) -> Result<(Vec<PathBuf>, Vec<String>), DubbingError> {
     let (mut written, mut notes) = (Vec::new(), Vec::new());
+    let source = burning::source_for(work, &names.extension());
     for lang in made {
-        let path = name_of(names, &lang.lang, &work.open.source);
-        let sound = sounds(booth, std::slice::from_ref(lang), &path, run).await?;
-        notes.extend(write(booth, work, (&sound, &[]), output.original, &path).await?);
+        let path = name_of(names, &lang.lang, &source);
+        let made = std::slice::from_ref(lang);
+        let new = NewTracks::make(booth, work, (made, &source), &path, run).await?;
+        notes.extend(new.write(booth, work, output.original, &path).await?);
         written.push(path);
     }
     notes.sort();
@@ -71,14 +73,15 @@ pub(crate) async fn write_all(
     (names, output): (&Names, &Output),
     run: &Run,
 ) -> Result<(Vec<PathBuf>, Vec<String>), DubbingError> {
-    let path = name_of_all(names, &work.open.source, made.len());
-    let sound = sounds(booth, made, &path, run).await?;
+    let source = burning::source_for(work, &names.extension());
+    let path = name_of_all(names, &source, made.len());
     let langs = std::iter::once(&work.dub.lang).chain(made.iter().map(|made| &made.lang));
     let subtitles: Vec<NewSubtitles> = langs
         .map(|lang| NewSubtitles { path: names.subtitles(lang), lang: lang.clone(), title: None, is_default: false })
         .filter(|subtitles| has_cues(&subtitles.lang, work, made))
         .collect();
-    let notes = write(booth, work, (&sound, &subtitles), output.original, &path).await?;
+    let new = NewTracks { subtitles, ..NewTracks::make(booth, work, (made, &source), &path, run).await? };
+    let notes = new.write(booth, work, output.original, &path).await?;
     Ok((vec![path], notes))
 }
 
@@ -143,18 +146,51 @@ async fn encode(booth: &Booth, parts: &[MixedPart], run: &Run) -> Result<Vec<Pat
     Ok(made.into_iter().map(|made| run.path(&made.output)).collect())
 }
 
-async fn write(
-    booth: &Booth,
-    work: &Work,
-    (joined, subtitles): (&[JoinedSound], &[NewSubtitles]),
-    original: OriginalSound,
-    path: &Path,
-) -> Result<Vec<String>, DubbingError> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        tokio::fs::create_dir_all(folder).await.map_err(|error| media::MediaError::io(folder, error))?;
+/// What a file holds that its source does not.
+struct NewTracks<'a> {
+    /// The source as its pictures are in the file.
+    source: &'a Source,
+    burnt: Option<PathBuf>,
+    sound: Vec<JoinedSound>,
+    subtitles: Vec<NewSubtitles>,
+}
+
+impl<'a> NewTracks<'a> {
+    /// The sounds of languages and, where captions are burnt in, the pictures with those of the first.
+    async fn make(
+        booth: &Booth,
+        work: &Work,
+        (made, source): (&[MadeLang], &'a Source),
+        path: &Path,
+        run: &Run,
+    ) -> Result<Self, DubbingError> {
+        let sound = sounds(booth, made, path, run).await?;
+        let burnt = match made {
+            [first, ..] => burning::burn(booth, work, first, path, run).await?,
+            [] => None,
+        };
+        Ok(Self { source, burnt: burnt.map(|file| run.path(&file)), sound, subtitles: Vec::new() })
     }
-    let sound: Vec<NewSound> = joined.iter().map(JoinedSound::as_new).collect();
-    let source = &work.open.source;
-    let dub = remux::Dub { path: work.open.file.path(), source, sound: &sound, original, subtitles };
-    Ok(remux::remux(&booth.ffmpeg, dub, path, &|_| {}).await?)
+
+    async fn write(
+        &self,
+        booth: &Booth,
+        work: &Work,
+        original: OriginalSound,
+        path: &Path,
+    ) -> Result<Vec<String>, DubbingError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            tokio::fs::create_dir_all(folder).await.map_err(|error| media::MediaError::io(folder, error))?;
+        }
+        let sound: Vec<NewSound> = self.sound.iter().map(JoinedSound::as_new).collect();
+        let dub = remux::Dub {
+            path: work.open.file.path(),
+            source: self.source,
+            sound: &sound,
+            original,
+            subtitles: &self.subtitles,
+            burnt: self.burnt.as_deref(),
+        };
+        Ok(remux::remux(&booth.ffmpeg, dub, path, &|_| {}).await?)
+    }
 }

@@ -4,6 +4,7 @@
 
 pub mod assemble;
 pub mod audio;
+pub mod burn;
 pub mod captions;
 pub mod cards;
 pub mod check;

@@ -61,6 +61,9 @@ pub(crate) struct DubSettingFlags {
     /// Loudness of the result in LUFS [default: that of the source]
     #[arg(long, value_name = "LUFS", allow_negative_numbers = true)]
     loudness: Option<f64>,
+    /// Burn captions in this style into the pictures, which are encoded anew: clean, bold, boxed, karaoke or subtle
+    #[arg(long, value_name = "STYLE", num_args = 0..=1, require_equals = true, default_missing_value = "clean")]
+    burn: Option<String>,
     /// Leave lines heard with less confidence to a person, from 0 to 1
     #[arg(long, value_name = "SHARE")]
     min_confidence: Option<f32>,
@@ -73,6 +76,7 @@ impl DubSettingFlags {
             loudness_lufs: self.loudness,
             duck_db: self.duck,
             min_confidence: self.min_confidence,
+            burn: self.burn.clone(),
             no_dub: self.no_dub.clone(),
             voices: read::<BTreeMap<String, BTreeMap<Lang, String>>>(self.voices.as_deref())?,
             ..self.words.settings()?

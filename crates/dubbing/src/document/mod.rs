@@ -106,6 +106,9 @@ pub struct Settings {
     /// Whether voice and background are taken apart; where absent, they are if there is a model for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub separate: Option<bool>,
+    /// The style of captions that are burnt into the pictures; pictures stay as they are where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burn: Option<String>,
     /// For each language, how a term is to be translated.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub glossary: BTreeMap<Lang, BTreeMap<String, String>>,

@@ -28,6 +28,7 @@ pub enum SettingField {
     MinConfidence,
     Pivots,
     Separate,
+    Burn,
 }
 
 const FIELDS: [(&str, Field); 9] = [
@@ -42,12 +43,13 @@ const FIELDS: [(&str, Field); 9] = [
     ("dubbed", Field::Dubbed),
 ];
 
-const SETTINGS: [(&str, SettingField); 5] = [
+const SETTINGS: [(&str, SettingField); 6] = [
     ("loudness_lufs", SettingField::LoudnessLufs),
     ("duck_db", SettingField::DuckDb),
     ("min_confidence", SettingField::MinConfidence),
     ("pivots", SettingField::Pivots),
     ("separate", SettingField::Separate),
+    ("burn", SettingField::Burn),
 ];
 
 impl Field {

@@ -227,6 +227,7 @@ fn set_setting(dub: &mut Dub, field: SettingField, value: Option<&str>) -> Resul
         }
         SettingField::Pivots => settings.pivots = value.map(flag).transpose().map_err(fault)?,
         SettingField::Separate => settings.separate = value.map(flag).transpose().map_err(fault)?,
+        SettingField::Burn => settings.burn = value.map(str::to_owned),
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The stages of a dub, a file each. [`crate::production`] has their order.
 
+pub(crate) mod burn;
 pub(crate) mod embed;
 pub(crate) mod encode;
 pub(crate) mod extract;

@@ -80,3 +80,34 @@ async fn a_source_that_changed_is_not_dubbed_by_an_old_document() {
     let message = studio.resume().await.unwrap_err().to_string();
     assert!(message.contains("talk.mp4` is not the file this dub was made of"), "{message}");
 }
+
+/// How often captions were burnt in: nothing else leaves such files in the data folder.
+fn burnt(studio: &Studio) -> usize {
+    let blobs = std::fs::read_dir(studio.path("data/blobs")).unwrap();
+    let files = blobs.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+    files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "nut")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn captions_are_burnt_in_when_the_document_says_so_and_only_when_they_change() {
+    let studio = dubbed().await;
+    let copied = studio.packets(&studio.path("talk.es.mp4")).await;
+    edit(&studio, &["settings.burn=boxed"]).await;
+    studio.resume().await.unwrap();
+    let shown = studio.packets(&studio.path("talk.es.mp4")).await;
+    assert_ne!(shown, copied);
+    assert_eq!(studio.fact(&studio.path("talk.es.mp4"), "stream=codec_type").await, "video\naudio");
+    studio.resume().await.unwrap();
+    edit(&studio, &["settings.duck_db=6"]).await;
+    studio.resume().await.unwrap();
+    assert_eq!(studio.packets(&studio.path("talk.es.mp4")).await, shown, "only the sound changed");
+    assert_eq!(burnt(&studio), 1);
+    edit(&studio, &["2.translation=Contamos 21 aves."]).await;
+    studio.resume().await.unwrap();
+    assert_eq!(burnt(&studio), 2);
+    dubbing::edit_document(&studio.path("talk.dub.json"), &[Edit::parse_unset("settings.burn").unwrap()])
+        .await
+        .unwrap();
+    studio.resume().await.unwrap();
+    assert_eq!(studio.packets(&studio.path("talk.es.mp4")).await, copied);
+}

@@ -33,6 +33,8 @@ pub struct Dub<'a> {
     pub sound: &'a [NewSound],
     pub original: OriginalSound,
     pub subtitles: &'a [NewSubtitles],
+    /// What [`crate::burn::burn`] made of the pictures; none where they are copied as they are.
+    pub burnt: Option<&'a Path>,
 }
 
 /// A sound to add.
@@ -126,6 +128,9 @@ pub async fn remux(
     }
     for subtitles in dub.subtitles {
         command = command.args(ffmpeg::opened_as(&subtitles.path, "srt,webvtt"));
+    }
+    if let (Some(burnt), Some(video)) = (dub.burnt, &dub.source.video) {
+        command = command.args(["-itsoffset", &format!("{}us", video.start_us)]).args(ffmpeg::opened_as(burnt, "nut"));
     }
     let mapping = Mapping::new(&dub, &container);
     command = command.args(&mapping.arguments);

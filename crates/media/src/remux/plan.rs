@@ -21,7 +21,7 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    /// Lays out a dub whose source is input 0, followed by its new sounds and its new subtitles.
+    /// Lays out a dub whose source is input 0, followed by its new sounds, its new subtitles and its burnt pictures.
     pub(super) fn new(dub: &Dub<'_>, container: &Container) -> Self {
         let mut mapping = Self::default();
         mapping.pictures(dub, container);
@@ -52,6 +52,8 @@ impl Mapping {
         if let Some(video) = &dub.source.video {
             if container.is_sound_only() {
                 self.notes.push("the picture is left out: the file is for sound alone".into());
+            } else if dub.burnt.is_some() {
+                self.push(["-map", &format!("{}:v:0", 1 + dub.sound.len() + dub.subtitles.len())]);
             } else {
                 self.push(["-map", &format!("0:{}", video.stream)]);
             }

@@ -19,6 +19,7 @@ pub use plan::{
 use self::feed::Content;
 use self::graph::Graph;
 use self::visual::Canvas;
+pub(crate) use self::visual::upright;
 use crate::MediaError;
 use crate::encoder::Pass;
 use crate::ffmpeg::{self, Ffmpeg, Progress};

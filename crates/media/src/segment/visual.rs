@@ -7,6 +7,11 @@ use crate::{FrameRate, MediaInfo, Size, yuv};
 
 /// What a blurred copy is scaled down by before it is blurred: a blur of a sixty-fourth of the pixels costs next to nothing.
 const BLUR_REDUCTION: u32 = 8;
+/// As many frames as before, each whole.
+const DEINTERLACE: &str = "bwdif=mode=send_frame";
+/// Says what the colours are by now.
+const BT709: &str = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709";
+
 /// The frame a visual has to fill.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Canvas {
@@ -31,7 +36,7 @@ impl Canvas {
         let info = clip.info;
         let mut filters = Vec::new();
         if info.interlaced {
-            filters.push("bwdif=mode=send_frame".to_owned());
+            filters.push(DEINTERLACE.to_owned());
         }
         let speed = if (clip.speed - 1.0).abs() < 1e-9 { String::new() } else { format!("/{}", clip.speed) };
         filters.push(format!("setpts=(PTS-STARTPTS){speed}"));
@@ -118,9 +123,16 @@ impl Canvas {
     }
 }
 
+/// The filters that turn frames of a film into upright ones of `size` with square pixels, in the result's colours.
+pub(crate) fn upright(info: &MediaInfo, size: Size) -> Vec<String> {
+    let deinterlaced = info.interlaced.then(|| DEINTERLACE.to_owned());
+    let colours = scaled(info.stored, size, Enhance::default(), Colours::of(info));
+    deinterlaced.into_iter().chain([colours.trim_start_matches(',').to_owned(), BT709.to_owned()]).collect()
+}
+
 /// Exactly the wanted frames, with the colours they have by now.
 fn timed(frames: u32) -> String {
-    format!("trim=end_frame={frames},setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709")
+    format!("trim=end_frame={frames},{BT709}")
 }
 
 /// Scaling, colours and pixel format in one filter, or nothing where all of it is right already.

@@ -131,6 +131,13 @@ impl Source {
         self.audio.iter().find(|track| track.is_default).or(self.audio.first())
     }
 
+    /// The same with its pictures encoded as `codec`, as FFmpeg names it.
+    #[must_use]
+    pub fn with_pictures_in(&self, codec: &str) -> Self {
+        let video = self.video.clone().map(|video| VideoTrack { codec: codec.to_owned(), ..video });
+        Self { video, ..self.clone() }
+    }
+
     /// The arguments that open the file with its times as they are counted here.
     pub(crate) fn input(&self, path: &Path) -> Vec<OsString> {
         let mut arguments = vec!["-itsoffset".into(), format!("{}us", self.first_track_us).into()];

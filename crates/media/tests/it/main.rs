@@ -4,6 +4,7 @@
 
 mod assemble;
 mod audio;
+mod burn;
 mod captions;
 mod cards;
 mod corrupt;

@@ -20,7 +20,7 @@ fn lang(tag: &str) -> Lang {
 }
 
 /// A new sound of the source's length, with beeps in it.
-async fn new_sound(bench: &Workbench, source: &Source, tag: &str) -> NewSound {
+pub(crate) async fn new_sound(bench: &Workbench, source: &Source, tag: &str) -> NewSound {
     let samples = source.duration_samples();
     let arguments = format!(
         "-f lavfi -i aevalsrc={}:s=48000:d=60 -af atrim=end_sample={samples} -ac 2 -c:a pcm_s16le",
@@ -42,14 +42,14 @@ async fn dubbed(bench: &Workbench, input: &Path, output: &str, original: Origina
     let source = probe_source(&bench.ffmpeg, input).await.unwrap();
     let sound = [new_sound(bench, &source, "es").await];
     let subtitles = [new_subtitles(bench, "es")];
-    let dub = Dub { path: input, source: &source, sound: &sound, original, subtitles: &subtitles };
+    let dub = Dub { path: input, source: &source, sound: &sound, original, subtitles: &subtitles, burnt: None };
     let output = bench.path(output);
     let notes = remux(&bench.ffmpeg, dub, &output, &|_| {}).await.unwrap();
     (output, notes)
 }
 
 /// Hashes of the decoded pictures, and the time of each from that of the first, in milliseconds.
-async fn pictures(bench: &Workbench, path: &Path) -> (Vec<String>, Vec<f64>) {
+pub(crate) async fn pictures(bench: &Workbench, path: &Path) -> (Vec<String>, Vec<f64>) {
     let command = Command::new(bench.ffmpeg.path()).args(["-nostdin", "-v", "error", "-copyts", "-i"]).arg(path);
     let arguments = ["-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", "1:100000", "-f", "framehash", "-"];
     let text = String::from_utf8(command.args(arguments).run().await.unwrap().stdout).unwrap();
@@ -183,8 +183,14 @@ async fn several_languages_go_into_one_file_and_are_the_same_each_time() {
     let source = probe_source(&bench.ffmpeg, &input).await.unwrap();
     let sound = [new_sound(&bench, &source, "es").await, new_sound(&bench, &source, "fr").await];
     let subtitles = [new_subtitles(&bench, "es"), NewSubtitles { is_default: true, ..new_subtitles(&bench, "ca") }];
-    let dub =
-        Dub { path: &input, source: &source, sound: &sound, original: OriginalSound::Keep, subtitles: &subtitles };
+    let dub = Dub {
+        path: &input,
+        source: &source,
+        sound: &sound,
+        original: OriginalSound::Keep,
+        subtitles: &subtitles,
+        burnt: None,
+    };
     for name in ["talk.all.mp4", "talk.all.mkv"] {
         let output = bench.path(name);
         remux(&bench.ffmpeg, dub, &output, &|_| {}).await.unwrap();
@@ -219,7 +225,14 @@ async fn what_cannot_be_written_is_refused_early_and_leaves_nothing() {
     let token = CancellationToken::new();
     token.cancel();
     let sound = [new_sound(&bench, &source, "es").await];
-    let dub = Dub { path: &input, source: &source, sound: &sound, original: OriginalSound::Drop, subtitles: &[] };
+    let dub = Dub {
+        path: &input,
+        source: &source,
+        sound: &sound,
+        original: OriginalSound::Drop,
+        subtitles: &[],
+        burnt: None,
+    };
     let cancelled = bench.ffmpeg.cancelled_by(token);
     remux(&cancelled, dub, &results.join("talk.es.mp4"), &|_| {}).await.unwrap_err();
     assert_eq!(std::fs::read_dir(&results).unwrap().count(), 0);
