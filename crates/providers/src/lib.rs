@@ -1,5 +1,9 @@
 //! Adapters of the AI ports, one file each.
 
+#[cfg(feature = "local-models")]
+mod blocking;
+#[cfg(feature = "local-models")]
+mod ctranslate2;
 pub mod diarize;
 mod fingerprint;
 mod library;

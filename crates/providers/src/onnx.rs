@@ -5,18 +5,15 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
-use ai::ProviderError;
-use kernel::ErrorKind;
 use ort::{
     environment::Environment,
     session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
     value::{TensorElementType, TensorRef, ValueType},
 };
 use platform::resources;
-use tokio::sync::Semaphore;
 
 use crate::models::Model;
 
@@ -180,23 +177,6 @@ fn surface(outlets: &[ort::value::Outlet], does: &str) -> Result<Vec<i64>, Strin
         ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => Ok(shape.to_vec()),
         other => Err(format!("it {does} {other} instead of an array of 32-bit floating-point numbers")),
     }
-}
-
-/// Runs `work` of the engine `name` on a blocking thread, as many at a time as `places` has permits.
-pub(crate) async fn on_thread<T: Send + 'static>(
-    name: &'static str,
-    places: &Arc<Semaphore>,
-    work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
-) -> Result<T, ProviderError> {
-    let stopped =
-        || ProviderError::new(name, ErrorKind::Internal, "the work of a model stopped; report what was asked");
-    let place = Arc::clone(places).acquire_owned().await.map_err(|source| stopped().with_source(source))?;
-    let done = tokio::task::spawn_blocking(move || {
-        // Held to the end of the work, also when nobody waits for it any more.
-        let _place = place;
-        work()
-    });
-    done.await.map_err(|source| stopped().with_source(source))?
 }
 
 #[cfg(test)]

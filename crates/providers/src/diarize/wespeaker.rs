@@ -18,8 +18,9 @@ use tokio::sync::Semaphore;
 
 use self::fbank::{BANDS, FilterBank};
 use crate::{
+    blocking::on_thread,
     models::{Loaded, Model, ModelPool},
-    onnx::{Array, Network, on_thread},
+    onnx::{Array, Network},
 };
 
 const NAME: &str = "wespeaker";

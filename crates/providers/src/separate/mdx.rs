@@ -23,8 +23,9 @@ use self::{
     transform::{HOP, Size, Transform},
 };
 use crate::{
+    blocking::on_thread,
     models::{Lease, Loaded, Model, ModelPool},
-    onnx::{Array, Network, on_thread},
+    onnx::{Array, Network},
 };
 
 const NAME: &str = "mdx";

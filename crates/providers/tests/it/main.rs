@@ -2,6 +2,14 @@
 
 #[cfg(test)]
 mod apertium;
+#[cfg(all(test, feature = "local-models"))]
+mod ct2_file;
+#[cfg(all(test, feature = "local-models"))]
+mod ct2_nllb;
+#[cfg(all(test, feature = "local-models"))]
+mod ct2_shelf;
+#[cfg(all(test, feature = "local-models"))]
+mod ct2_whisper;
 #[cfg(test)]
 mod espeak;
 #[cfg(test)]
@@ -10,6 +18,8 @@ mod flite;
 mod mdx;
 #[cfg(test)]
 mod models;
+#[cfg(all(test, feature = "local-models"))]
+mod nllb;
 #[cfg(all(test, feature = "local-models"))]
 mod onnx_file;
 #[cfg(all(test, feature = "local-models"))]
@@ -20,3 +30,5 @@ mod pocketsphinx;
 mod speech_program;
 #[cfg(all(test, feature = "local-models"))]
 mod wespeaker;
+#[cfg(all(test, feature = "local-models"))]
+mod whisper;
