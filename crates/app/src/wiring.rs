@@ -39,14 +39,17 @@ pub(crate) fn speech_engines(settings: &Settings) -> Vec<Arc<dyn Tts>> {
     tts::all(&tts::Settings { espeak, ..tts::Settings::default() })
 }
 
-/// The engines that write down what is said, the preferred first.
-pub(crate) fn listeners() -> Vec<Arc<dyn Stt>> {
-    stt::all(&stt::Settings::default())
+/// The engines that write down what is said, the preferred first: who adds a model wants it used.
+pub(crate) fn listeners(models: &Catalogue, pool: &ModelPool) -> anyhow::Result<Vec<Arc<dyn Stt>>> {
+    let own = stt::of_models(models.usable(Kind::Transcription)?, pool);
+    Ok(own.into_iter().chain(stt::all(&stt::Settings::default())).collect())
 }
 
-/// The translators, the preferred first.
-pub(crate) fn translators() -> Vec<Arc<dyn Translator>> {
-    translate::all(&translate::Settings::default())
+/// The translators, the preferred first. Which of them translates a pair depends on how good each is at it, and only then on
+/// this.
+pub(crate) fn translators(models: &Catalogue, pool: &ModelPool) -> anyhow::Result<Vec<Arc<dyn Translator>>> {
+    let own = translate::of_models(models.usable(Kind::Translation)?, pool);
+    Ok(own.into_iter().chain(translate::all(&translate::Settings::default())).collect())
 }
 
 /// The models of the data folder.
@@ -56,7 +59,7 @@ pub(crate) fn models(settings: &Settings) -> Catalogue {
 }
 
 /// The models in memory.
-fn pool(settings: &Settings) -> ModelPool {
+pub(crate) fn pool(settings: &Settings) -> ModelPool {
     ModelPool::new(settings.memory().total_bytes())
 }
 
@@ -106,8 +109,8 @@ pub(crate) async fn dubbing(settings: &Settings, cancellation: CancellationToken
     let usable = |kind| -> anyhow::Result<Vec<Model>> { Ok(models.usable(kind)?) };
     let booth = Booth {
         ffmpeg: ffmpeg(settings).await?.cancelled_by(cancellation.clone()),
-        listeners: listeners(),
-        translators: translators(),
+        listeners: listeners(&models, &pool)?,
+        translators: translators(&models, &pool)?,
         voices,
         separator: separate::of_models(usable(Kind::Separation)?, &pool).into_iter().next(),
         speaker_encoder: diarize::of_models(usable(Kind::Diarization)?, &pool).into_iter().next(),

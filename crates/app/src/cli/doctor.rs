@@ -1,7 +1,8 @@
 //! `pressroom doctor`.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
+use ai::translate::Pair;
 use kernel::{ErrorKind, Lang};
 use media::fonts;
 use platform::resources;
@@ -25,6 +26,8 @@ const OTHER_ENCODERS: [&str; 4] = ["libx265", "libsvtav1", "libvpx-vp9", "libopu
 const FAMILIES: [&str; 3] = ["Noto Sans", "Noto Serif", "Noto Sans CJK SC"];
 /// Less room than this is soon used up.
 const LITTLE_DISK_BYTES: u64 = 2_000_000_000;
+/// Nobody reads the names of more.
+const MANY_PAIRS: usize = 100;
 
 /// What was looked at and found.
 #[derive(Debug, Serialize)]
@@ -67,7 +70,7 @@ pub(crate) async fn run(global: &Global, console: &Console) -> anyhow::Result<Ex
         findings
             .push(Finding::of(&format!("voices of {}", engine.name()), voices, |voices| format!("{}", voices.len())));
     }
-    findings.extend(dubbing_engines().await);
+    findings.extend(dubbing_engines(&settings).await?);
     findings.extend(onnx_runtime(&settings));
     findings.extend(models(&settings)?);
     findings.extend(families());
@@ -113,18 +116,27 @@ async fn ffmpeg(settings: &platform::config::Settings) -> Vec<Finding> {
 }
 
 /// What is there to dub with. A dub can be given a transcript, so that nothing here is a fault.
-async fn dubbing_engines() -> Vec<Finding> {
+async fn dubbing_engines(settings: &platform::config::Settings) -> anyhow::Result<Vec<Finding>> {
+    let (models, pool) = (wiring::models(settings), wiring::pool(settings));
     let mut findings = Vec::new();
-    for engine in wiring::listeners() {
+    for engine in wiring::listeners(&models, &pool)? {
         let langs = engine.langs().await.map(|langs| langs.iter().map(Lang::to_string).collect::<Vec<_>>());
         findings.push(optional(&format!("{} hears", engine.name()), langs));
     }
-    for engine in wiring::translators() {
-        let pairs = engine.pairs().await;
-        let pairs = pairs.map(|pairs| pairs.iter().map(|pair| format!("{}-{}", pair.from, pair.to)).collect());
-        findings.push(optional(&format!("{} translates", engine.name()), pairs));
+    for engine in wiring::translators(&models, &pool)? {
+        findings
+            .push(optional(&format!("{} translates", engine.name()), engine.pairs().await.map(|pairs| name(&pairs))));
     }
-    findings
+    Ok(findings)
+}
+
+/// Pairs by their names; of very many, how many languages they are of.
+fn name(pairs: &[Pair]) -> Vec<String> {
+    if pairs.len() <= MANY_PAIRS {
+        return pairs.iter().map(|pair| format!("{}-{}", pair.from, pair.to)).collect();
+    }
+    let langs: BTreeSet<&Lang> = pairs.iter().map(|pair| &pair.to).collect();
+    vec![format!("{} languages into each other", langs.len())]
 }
 
 /// What runs models; nothing else needs it.
