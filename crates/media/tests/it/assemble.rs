@@ -95,7 +95,7 @@ async fn sound_that_was_encoded_before_lies_where_sound_encoded_on_the_way_does(
         command.args(["-map", "0:a", "-f", "s16le", "-"]).run().await.unwrap().stdout
     };
     let (before, meanwhile) = (sound(&before).await, sound(&meanwhile).await);
-    assert_eq!(before.len(), 37 * 1600 * 4);
+    assert!(before.len() >= 37 * 1600 * 4, "{} bytes", before.len());
     assert!(before == meanwhile, "other samples, or elsewhere");
 }
 
