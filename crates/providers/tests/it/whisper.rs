@@ -206,7 +206,9 @@ async fn a_model_that_contradicts_itself_is_refused_with_the_reason() {
     let mut wild = model(Habit::Sure);
     wild.array("decoder/projection/weight", &[]).numbers.fill(f32::NAN);
     let error = shelf.add("wild", &wild, &[]).await.unwrap_err().to_string();
-    assert!(error.contains("finds out no language"), "{error}");
+    // Which of its results is looked at first depends on what the processor makes of them.
+    let reasons = ["finds out no language", "gave what are no numbers"];
+    assert!(reasons.iter().any(|reason| error.contains(reason)), "{error}");
 }
 
 #[tokio::test]
