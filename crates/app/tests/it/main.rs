@@ -10,7 +10,6 @@ mod commands;
 mod ct2_file;
 #[cfg(feature = "local-models")]
 #[path = "../../../providers/tests/it/ct2_nllb.rs"]
-#[expect(dead_code, reason = "the tests of the adapter use the rest")]
 mod ct2_nllb;
 #[cfg(feature = "local-models")]
 #[path = "../../../providers/tests/it/ct2_whisper.rs"]
