@@ -46,8 +46,8 @@ pub struct Place {
 
 /// Places every line of a source of `duration_ms`. `lines` are in the order of their starts.
 ///
-/// The speed of a line depends on its own length and time and on those of its speaker's next lines to either side, no
-/// further than speeds may climb ([`MAX_SPEED_STEP`] at a time): an edit moves nothing beyond.
+/// The speed of a line depends on its own length and time and on those of its speaker's next lines that are said, to
+/// either side, no further than speeds may climb ([`MAX_SPEED_STEP`] at a time): an edit moves nothing beyond.
 pub fn plan(lines: &[Wanted], duration_ms: u64) -> Vec<Fit> {
     let needed: Vec<Need> =
         lines.iter().enumerate().map(|(index, line)| need(lines, index, line, duration_ms)).collect();
@@ -224,11 +224,13 @@ mod tests {
             let mut edited = lines.clone();
             edited[at].natural_ms = Some(natural_ms);
             let after = plan(&edited, end_ms);
-            // From 1.30 down to 0.95 in steps of 0.15 are three; a line that comes or goes adds one between.
-            let distance = |index: usize| {
-                let range = index.min(at)..index.max(at);
-                lines[range].iter().filter(|line| line.speaker == lines[at].speaker && line.natural_ms.is_some()).count()
+            // From 1.30 down to 0.95 in steps of 0.15 are three; a line that comes or goes adds one between. Lines that
+            // are not said, because they do not fit, stand between nobody.
+            let said = |index: &usize| {
+                lines[*index].speaker == lines[at].speaker
+                    && [&before, &after].into_iter().any(|fits| matches!(fits[*index], Fit::Placed(_)))
             };
+            let distance = |index: usize| (index.min(at)..index.max(at)).filter(said).count();
             for index in 0..lines.len() {
                 if before[index] != after[index] {
                     prop_assert_eq!(&lines[index].speaker, &lines[at].speaker);
