@@ -1,64 +1,129 @@
-//! Opens the embedded database: SQLite in write-ahead mode, so that readers and one writer never block each other.
+//! The database, SQLite or PostgreSQL behind one type: opening, transactions, migrations and the sorts of failures.
+//!
+//! Code is written once for both. It reads from [`Db::reader`], writes single statements to [`Db::writer`] and everything that
+//! belongs together in [`Db::transaction`]. Statements that must be exact are written in SQL with `$1` placeholders, which
+//! both understand.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod error;
+pub mod migrate;
+mod open;
+mod signals;
+mod sqlite;
+mod statement;
+mod target;
+mod transaction;
 
-use kernel::ErrorKind;
-use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr,
-    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
-};
+use std::sync::Arc;
 
-/// How long a statement waits for another process that holds the database.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, sqlx::PgPool};
 
-/// Why a database could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("database `{}` cannot be opened: {source}", path.display())]
-pub struct OpenError {
-    /// The database's file.
-    pub path: PathBuf,
-    #[source]
-    pub source: DbErr,
+pub use error::{DbError, DbFault, error_kind};
+pub use open::{DbOptions, OpenDbError};
+pub use signals::{Signals, Subscription, Topic};
+pub use sqlite::{OpenError, open_sqlite};
+pub use statement::{Sql, millis, timestamp};
+pub use target::{Target, TargetError};
+pub use transaction::{Savepoint, Transaction};
+
+/// Which database is behind a [`Db`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
 }
 
-impl OpenError {
-    /// The sort of the failure.
-    pub fn kind(&self) -> ErrorKind {
-        error_kind(&self.source)
+/// A database that is open. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    target: Target,
+    /// SQLite has one connection that writes; PostgreSQL as many as the pool allows.
+    writer: DatabaseConnection,
+    /// Connections that cannot write in SQLite; the same pool in PostgreSQL.
+    reader: DatabaseConnection,
+    signals: Signals,
+}
+
+/// How many connections are open, and how many of them wait for work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolState {
+    pub open: u32,
+    pub idle: u32,
+}
+
+impl Db {
+    pub fn backend(&self) -> Backend {
+        self.inner.target.backend()
+    }
+
+    /// Where it lies, without its password.
+    pub fn target(&self) -> &Target {
+        &self.inner.target
+    }
+
+    /// For queries that change nothing. What was committed before the query is seen.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.inner.reader
+    }
+
+    /// For single statements that change something.
+    ///
+    /// In SQLite it is one connection that a transaction holds to its end: inside of one, use the transaction only.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.inner.writer
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        Ok(self.reader().query_one_raw(Sql::new("SELECT 1").on(self.backend())).await.map(drop)?)
+    }
+
+    /// The connections for reading and writing together.
+    pub fn pool_state(&self) -> PoolState {
+        let state = |open: u32, idle: usize| PoolState { open, idle: u32::try_from(idle).unwrap_or(open) };
+        if let Some(pool) = self.postgres_pool() {
+            return state(pool.size(), pool.num_idle());
+        }
+        let (readers, writer) =
+            (self.reader().get_sqlite_connection_pool(), self.writer().get_sqlite_connection_pool());
+        state(readers.size() + writer.size(), readers.num_idle() + writer.num_idle())
+    }
+
+    /// What processes on this database call to each other.
+    pub fn signals(&self) -> &Signals {
+        &self.inner.signals
+    }
+
+    /// The pool of PostgreSQL's connections, for what only that database has, such as listening.
+    pub(crate) fn postgres_pool(&self) -> Option<&PgPool> {
+        (self.backend() == Backend::Postgres).then(|| self.writer().get_postgres_connection_pool())
+    }
+
+    /// Closes its connections once they are idle.
+    pub async fn close(self) -> Result<(), DbError> {
+        self.inner.reader.clone().close().await?;
+        Ok(self.inner.writer.clone().close().await?)
     }
 }
 
-/// Opens the SQLite database at `path`, creating an empty one where there is none.
-///
-/// Commits survive a killed process. A loss of power can undo the last few commits but never tears the file
-/// (`synchronous=NORMAL` in write-ahead mode), which suits rows that can be made again.
-pub async fn open_sqlite(path: &Path) -> Result<DatabaseConnection, OpenError> {
-    let file = path.to_owned();
-    let mut options = ConnectOptions::new("sqlite::memory:");
-    options.sqlx_logging(false).max_connections(1).map_sqlx_sqlite_opts(move |_| {
-        SqliteConnectOptions::new()
-            .filename(&file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true)
-    });
-    Database::connect(options).await.map_err(|source| OpenError { path: path.to_owned(), source })
-}
+impl Backend {
+    /// A statement that makes tables, written with the types of PostgreSQL. SQLite keeps ids as bytes and times as text.
+    pub fn ddl(self, statement: &str) -> String {
+        match self {
+            Self::Postgres => statement.to_owned(),
+            Self::Sqlite => statement.replace(" UUID", " BLOB").replace(" TIMESTAMPTZ", " TEXT"),
+        }
+    }
 
-/// The sort of a database failure: a full device is `Exhausted`, a database held too long by another is `Conflict`.
-pub fn error_kind(error: &DbErr) -> ErrorKind {
-    // SQLite's own sentences (sqlite3ErrStr): the driver passes its primary and extended codes only as text.
-    let message = error.to_string();
-    if message.contains("database or disk is full") {
-        ErrorKind::Exhausted
-    } else if message.contains("database is locked") || message.contains("database table is locked") {
-        ErrorKind::Conflict
-    } else {
-        ErrorKind::Internal
+    /// The same in the words of SeaORM.
+    pub fn as_sea_orm(self) -> DbBackend {
+        match self {
+            Self::Sqlite => DbBackend::Sqlite,
+            Self::Postgres => DbBackend::Postgres,
+        }
     }
 }

@@ -1,0 +1,133 @@
+//! Databases for tests: a fresh one for each test, on SQLite in a temporary folder or on a real PostgreSQL.
+
+mod postgres;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sea_orm::ConnectionTrait as _;
+
+pub use postgres::PostgresServer;
+
+use crate::db::{Backend, Db, DbOptions, Target};
+
+/// An empty database of its own for one test.
+#[derive(Debug)]
+pub struct TestDb {
+    options: DbOptions,
+    db: Db,
+    /// The folder of a database of SQLite.
+    folder: Option<tempfile::TempDir>,
+    /// The name of a database of PostgreSQL, and the address of the server's own.
+    server: Option<(String, String)>,
+}
+
+impl TestDb {
+    pub async fn open(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => Self::sqlite().await,
+            Backend::Postgres => Self::postgres().await,
+        }
+    }
+
+    pub async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder for a database: {error}"));
+        let options = DbOptions::new(Target::file(&folder.path().join("test.db")));
+        let db = open(&options).await;
+        Self { options, db, folder: Some(folder), server: None }
+    }
+
+    /// On the server that all tests share.
+    pub async fn postgres() -> Self {
+        Self::on(PostgresServer::shared()).await
+    }
+
+    /// On a server of the test's own.
+    pub async fn on(server: &PostgresServer) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let admin = server.url("postgres");
+        let template = format!("CREATE DATABASE {name} TEMPLATE template0");
+        execute(&admin, &[&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), &template]).await;
+        let options = options(&server.url(&name));
+        let db = open(&options).await;
+        Self { options, db, folder: None, server: Some((name, admin)) }
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// What opens the same database again, as another process would.
+    pub fn options(&self) -> &DbOptions {
+        &self.options
+    }
+
+    /// The address of the database, for another process that opens it.
+    pub fn address(&self) -> String {
+        match &self.options.target {
+            Target::Sqlite(path) => path.display().to_string(),
+            Target::Postgres(url) => url.to_string(),
+        }
+    }
+
+    /// Closes and removes the database; without it, PostgreSQL keeps it until the server goes.
+    pub async fn remove(self) {
+        let closed = self.db.close().await;
+        assert!(closed.is_ok(), "{closed:?}");
+        if let Some((name, admin)) = &self.server {
+            execute(admin, &[&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")]).await;
+        }
+        drop(self.folder);
+    }
+}
+
+fn options(address: &str) -> DbOptions {
+    DbOptions::new(address.parse().unwrap_or_else(|error| panic!("{address}: {error}")))
+}
+
+async fn open(options: &DbOptions) -> Db {
+    Db::open(options).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn execute(address: &str, statements: &[&str]) {
+    let db = open(&DbOptions { max_connections: 1, ..options(address) }).await;
+    for statement in statements {
+        let done = db.writer().execute_unprepared(statement).await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+    db.close().await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Makes of each function two tests, one for each database. The function takes a `&TestDb`.
+///
+/// ```ignore
+/// both_databases! {
+///     async fn a_row_is_read_back(test: &TestDb) { … }
+/// }
+/// ```
+#[macro_export]
+macro_rules! both_databases {
+    ($($(#[$attribute:meta])* async fn $name:ident($test:ident: $type:ty) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+
+            async fn check($test: $type) $body
+
+            $(#[$attribute])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                let test = $crate::testing::TestDb::sqlite().await;
+                check(&test).await;
+                test.remove().await;
+            }
+
+            $(#[$attribute])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                let test = $crate::testing::TestDb::postgres().await;
+                check(&test).await;
+                test.remove().await;
+            }
+        }
+    )*};
+}

@@ -1,0 +1,152 @@
+//! A real PostgreSQL for tests, started by the first test that needs it and removed after the last, also when tests are killed.
+#![expect(clippy::disallowed_methods, reason = "a server for tests, which outlives the test that starts it")]
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    net::TcpListener,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use rustix::fs::{FlockOperation, flock};
+use sea_orm::sqlx::{Connection as _, PgConnection};
+
+const SCRIPT: &str = include_str!("postgres.sh");
+
+/// How long a server may take to be set up and to answer.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the shared server waits for another test.
+const SHARED_PATIENCE_SECONDS: u32 = 15;
+
+/// Settings that trade safety against loss of power, which no test has, for speed.
+const QUICK: &[&str] = &["fsync=off", "full_page_writes=off", "max_connections=400", "shared_buffers=64MB"];
+
+/// A server that runs for as long as this process lives, or longer where other tests use it.
+#[derive(Debug)]
+pub struct PostgresServer {
+    folder: PathBuf,
+    port: u16,
+    /// A lock that ends with this process, however it ends.
+    _user: File,
+    /// The folder of a server that nobody shares.
+    _own: Option<tempfile::TempDir>,
+}
+
+impl PostgresServer {
+    /// The server that all tests of this user share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<PostgresServer> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let user = rustix::process::geteuid().as_raw();
+            let folder = std::env::temp_dir().join(format!("pressroom-tests-postgres-{user}"));
+            fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+            Self::attach(&folder, None, QUICK)
+        })
+    }
+
+    /// A server for one test, which may stop it.
+    pub fn own(settings: &[&str]) -> Self {
+        let own = tempfile::Builder::new().prefix("pressroom-test-postgres-").tempdir();
+        let own = own.unwrap_or_else(|error| panic!("no folder for a server: {error}"));
+        // The user whom the server runs as must get into it.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(own.path(), open).unwrap_or_else(|error| panic!("{error}"));
+        let folder = own.path().to_owned();
+        Self::attach(&folder, Some(own), settings)
+    }
+
+    /// The address of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Stops the server as a crash would; it comes back at once.
+    pub fn crash(&self) {
+        let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+        let pid = pid.lines().next().unwrap_or_default();
+        let killed = Command::new("kill").args(["-QUIT", pid]).status();
+        assert!(killed.is_ok_and(|status| status.success()), "the server is not there to be stopped");
+    }
+
+    fn attach(folder: &Path, own: Option<tempfile::TempDir>, settings: &[&str]) -> Self {
+        // While somebody holds this lock, the server stays; while it is taken down, this waits.
+        let user = lock(&folder.join("users.lock"), FlockOperation::LockShared);
+        let _starter = lock(&folder.join("start.lock"), FlockOperation::LockExclusive);
+        let running = fs::read_to_string(folder.join("port")).ok().and_then(|text| text.trim().parse().ok());
+        let port = running.filter(|port| wait_until_ready(*port, START_TIMEOUT / 4)).unwrap_or_else(|| {
+            let patience = if own.is_some() { 1 } else { SHARED_PATIENCE_SECONDS };
+            start(folder, patience, settings)
+        });
+        Self { folder: folder.to_owned(), port, _user: user, _own: own }
+    }
+}
+
+fn lock(path: &Path, operation: FlockOperation) -> File {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).read(true).open(path);
+    let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    flock(&file, operation).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    file
+}
+
+fn start(folder: &Path, patience_seconds: u32, settings: &[&str]) -> u16 {
+    fs::remove_dir_all(folder.join("data")).ok();
+    let port = free_port().unwrap_or_else(|error| panic!("no port for a server: {error}"));
+    let spawned = Command::new("sh")
+        .args(["-c", SCRIPT, "postgres.sh"])
+        .arg(folder)
+        .arg(port.to_string())
+        .arg(find_programs())
+        .arg(patience_seconds.to_string())
+        .args(settings)
+        // What interrupts the tests does not interrupt the one who cleans up after them.
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    spawned.unwrap_or_else(|error| panic!("sh: {error}"));
+    if !wait_until_ready(port, START_TIMEOUT) {
+        let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+        panic!("PostgreSQL did not start; install it with `scripts/setup test`. It said: {log}");
+    }
+    fs::write(folder.join("port"), port.to_string()).unwrap_or_else(|error| panic!("{error}"));
+    port
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Debian keeps the programs of a server out of the search path, a folder for each version; elsewhere they are on it.
+fn find_programs() -> PathBuf {
+    let has_programs = |bin: &PathBuf| bin.join("initdb").exists();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions.map(|version| version.path().join("bin")).filter(has_programs).max();
+    let search_path = std::env::var_os("PATH").unwrap_or_default();
+    newest
+        .or_else(|| std::env::split_paths(&search_path).find(has_programs))
+        .unwrap_or_else(|| panic!("PostgreSQL not found; install it with `scripts/setup test`"))
+}
+
+/// Asks on a thread of its own, because tests call this from inside a runtime.
+fn wait_until_ready(port: u16, patience: Duration) -> bool {
+    let asking = std::thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return false };
+        let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+        let started = Instant::now();
+        while started.elapsed() < patience {
+            let answer = runtime.block_on(async { PgConnection::connect(&url).await?.ping().await });
+            if answer.is_ok() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        false
+    });
+    asking.join().unwrap_or(false)
+}

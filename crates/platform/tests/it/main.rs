@@ -1,0 +1,4 @@
+//! Tests of the database and what is built on it, on SQLite and on PostgreSQL.
+
+mod db;
+mod migrate;
