@@ -17,8 +17,8 @@ use sea_orm::sqlx::{Connection as _, PgConnection};
 
 const SCRIPT: &str = include_str!("postgres.sh");
 
-/// How long a server may take to be set up and to answer.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a server may take to be set up and to answer: a second where nobody else works, minutes where many build.
+const START_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// How long the shared server waits for another test.
 const SHARED_PATIENCE_SECONDS: u32 = 15;
@@ -109,8 +109,10 @@ fn start(folder: &Path, patience_seconds: u32, settings: &[&str]) -> u16 {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    spawned.unwrap_or_else(|error| panic!("sh: {error}"));
+    let mut keeper = spawned.unwrap_or_else(|error| panic!("sh: {error}"));
     if !wait_until_ready(port, START_TIMEOUT) {
+        // The next to try must not meet a server that is still on its way.
+        keeper.kill().and_then(|()| keeper.wait()).ok();
         let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
         panic!("PostgreSQL did not start; install it with `scripts/setup test`. It said: {log}");
     }
