@@ -1,8 +1,10 @@
-//! Shared IO, a module each: configuration, database, HTTP client, resources of the machine, chance, telemetry.
+//! Shared IO, a module each: configuration, database, events, jobs, HTTP client, resources of the machine, chance, telemetry.
 
 pub mod config;
 pub mod db;
+pub mod events;
 pub mod http;
+pub mod jobs;
 pub mod resources;
 pub mod rng;
 pub mod telemetry;

@@ -1,4 +1,6 @@
 //! Tests of the database and what is built on it, on SQLite and on PostgreSQL.
 
 mod db;
+mod events;
+mod jobs;
 mod migrate;

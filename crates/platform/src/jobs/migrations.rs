@@ -1,0 +1,74 @@
+//! The tables of jobs.
+
+use sea_orm::DbErr;
+use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait::async_trait};
+
+use crate::db::migrate::{Migrations, run_ddl};
+
+/// The steps that make the tables of jobs. They need those of events.
+pub fn migrations() -> Migrations {
+    Migrations { context: "jobs", list: || vec![Box::new(Jobs)] }
+}
+
+struct Jobs;
+
+/// What waits, runs or is delayed is found by partial indexes, so that finished jobs, however many, cost a claim nothing.
+const UP: &[&str] = &[
+    "CREATE TABLE jobs (
+        id UUID NOT NULL PRIMARY KEY,
+        kind TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        state TEXT NOT NULL,
+        priority SMALLINT NOT NULL,
+        tag BIGINT NOT NULL,
+        payload TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        max_attempts INTEGER NOT NULL,
+        run_at TIMESTAMPTZ,
+        delay_ms BIGINT,
+        worker_id UUID,
+        cancel_requested BOOLEAN NOT NULL,
+        progress TEXT,
+        result TEXT,
+        error TEXT,
+        created_at TIMESTAMPTZ NOT NULL,
+        started_at TIMESTAMPTZ,
+        finished_at TIMESTAMPTZ
+    )",
+    "CREATE INDEX jobs_ready ON jobs (kind, priority, tag, id) WHERE state = 'ready'",
+    "CREATE INDEX jobs_ready_owner ON jobs (kind, priority, owner, tag) WHERE state = 'ready'",
+    "CREATE INDEX jobs_delayed ON jobs (run_at) WHERE state = 'delayed'",
+    "CREATE INDEX jobs_running ON jobs (worker_id) WHERE state = 'running'",
+    "CREATE INDEX jobs_by_owner ON jobs (owner, id)",
+    "CREATE INDEX jobs_by_state ON jobs (state, id)",
+    "CREATE INDEX jobs_by_kind ON jobs (kind, id)",
+    "CREATE TABLE job_workers (
+        id UUID NOT NULL PRIMARY KEY,
+        beat BIGINT NOT NULL,
+        started_at TIMESTAMPTZ NOT NULL
+    )",
+    "CREATE TABLE job_schedules (
+        name TEXT NOT NULL PRIMARY KEY,
+        cron TEXT NOT NULL,
+        next_at TIMESTAMPTZ NOT NULL
+    )",
+];
+
+const DOWN: &[&str] = &["DROP TABLE job_schedules", "DROP TABLE job_workers", "DROP TABLE jobs"];
+
+impl MigrationName for Jobs {
+    fn name(&self) -> &'static str {
+        "m20261127_000001_jobs"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Jobs {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run_ddl(manager, UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run_ddl(manager, DOWN).await
+    }
+}

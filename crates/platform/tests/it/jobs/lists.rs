@@ -1,0 +1,116 @@
+//! What owners and admins see: lists, pages, rights, and the plans of the queries behind them.
+
+use kernel::{ErrorKind, PageRequest, PageSize};
+use platform::{
+    both_databases,
+    db::{Backend, Sql},
+    jobs::{JobState, TaskFilter},
+    testing::TestDb,
+};
+use sea_orm::ConnectionTrait as _;
+
+use super::fixture::{note, set_up};
+
+both_databases! {
+    async fn a_list_is_read_page_by_page_newest_first(test: &TestDb) {
+        let jobs = set_up(test).await;
+        let ids = jobs.enqueue_all((0..25).map(|number| note(number.to_string()).owned_by("ann"))).await.unwrap();
+        jobs.enqueue(note("other").owned_by("bob")).await.unwrap();
+        let filter = TaskFilter { owner: Some("ann".to_owned()), ..TaskFilter::default() };
+        let mut request = PageRequest { size: PageSize::new(10).unwrap(), after: None };
+        let mut seen = Vec::new();
+        loop {
+            let page = jobs.list(&filter, &request).await.unwrap();
+            seen.extend(page.items.iter().map(|task| task.id));
+            request.after = page.next_cursor;
+            if request.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ids.into_iter().rev().collect::<Vec<_>>());
+        let wrong = PageRequest { after: Some("nonsense".parse().unwrap()), ..request };
+        assert_eq!(jobs.list(&filter, &wrong).await.unwrap_err().kind(), ErrorKind::Invalid);
+    }
+
+    async fn a_list_is_filtered_by_kind_and_state(test: &TestDb) {
+        let jobs = set_up(test).await;
+        let id = jobs.enqueue(note("one")).await.unwrap();
+        jobs.enqueue(note("two")).await.unwrap();
+        jobs.cancel(id, None).await.unwrap();
+        let of = |kind: &str, state| TaskFilter { owner: None, kind: Some(kind.to_owned()), state: Some(state) };
+        let cancelled = jobs.list(&of("notes", JobState::Cancelled), &PageRequest::default()).await.unwrap();
+        assert_eq!(cancelled.items.iter().map(|task| task.id).collect::<Vec<_>>(), [id]);
+        assert!(jobs.list(&of("letters", JobState::Ready), &PageRequest::default()).await.unwrap().items.is_empty());
+    }
+
+    async fn nobody_sees_or_changes_what_is_another_owners(test: &TestDb) {
+        let jobs = set_up(test).await;
+        let id = jobs.enqueue(note("secret").owned_by("ann")).await.unwrap();
+        assert_eq!(jobs.get(id, Some("bob")).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(jobs.cancel(id, Some("bob")).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(jobs.retry(id, Some("bob")).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(jobs.delete(id, Some("bob")).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(jobs.get(id, Some("ann")).await.unwrap().state, JobState::Ready);
+    }
+
+    async fn what_does_not_fit_the_state_of_a_job_is_refused(test: &TestDb) {
+        let jobs = set_up(test).await;
+        let id = jobs.enqueue(note("waits")).await.unwrap();
+        assert_eq!(jobs.delete(id, None).await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(jobs.retry(id, None).await.unwrap_err().kind(), ErrorKind::Conflict);
+        jobs.cancel(id, None).await.unwrap();
+        jobs.delete(id, None).await.unwrap();
+        assert_eq!(jobs.get(id, None).await.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    async fn every_query_of_the_queue_and_its_lists_uses_an_index(test: &TestDb) {
+        let jobs = set_up(test).await;
+        jobs.enqueue_all((0..3000).map(|number| note("x").owned_by(format!("owner {}", number % 300)))).await.unwrap();
+        let ended = "UPDATE jobs SET state = 'succeeded' WHERE priority = 2 AND owner > 'owner 2'";
+        test.db().writer().execute_unprepared(ended).await.unwrap();
+        test.db().writer().execute_unprepared("ANALYZE").await.unwrap();
+        let id = "(SELECT max(id) FROM jobs)".replace("max(id) FROM jobs", "id FROM jobs ORDER BY id DESC LIMIT 1");
+        for query in [
+            "SELECT * FROM jobs ORDER BY id DESC LIMIT 51".to_owned(),
+            "SELECT * FROM jobs WHERE owner = 'owner 1' ORDER BY id DESC LIMIT 51".to_owned(),
+            format!("SELECT * FROM jobs WHERE owner = 'owner 1' AND id < {id} ORDER BY id DESC LIMIT 51"),
+            "SELECT * FROM jobs WHERE owner = 'owner 1' AND state = 'ready' ORDER BY id DESC LIMIT 51".to_owned(),
+            "SELECT * FROM jobs WHERE kind = 'notes' ORDER BY id DESC LIMIT 51".to_owned(),
+            format!("SELECT * FROM jobs WHERE state = 'failed' AND id < {id} ORDER BY id DESC LIMIT 51"),
+            "SELECT * FROM jobs WHERE kind = 'notes' AND state = 'failed' ORDER BY id DESC LIMIT 51".to_owned(),
+            "SELECT id FROM jobs WHERE state = 'ready' AND kind = 'notes' ORDER BY priority, tag, id LIMIT 64".to_owned(),
+            "SELECT max(tag) FROM jobs WHERE state = 'ready' AND kind = 'notes' AND priority = 2 AND owner = 'owner 1'".to_owned(),
+            "SELECT min(tag) FROM jobs WHERE state = 'ready' AND kind = 'notes' AND priority = 2".to_owned(),
+            "SELECT id FROM jobs WHERE state = 'delayed' ORDER BY run_at LIMIT 1".to_owned(),
+            format!("SELECT id FROM jobs WHERE state = 'running' AND worker_id = {id} AND cancel_requested"),
+            "SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT 1000".to_owned(),
+            "SELECT id FROM events WHERE position > 10 ORDER BY position LIMIT 100".to_owned(),
+        ] {
+            let plan = explain(test, &query).await;
+            let (bad, good) = match test.db().backend() {
+                Backend::Postgres => ("Seq Scan", "Index"),
+                Backend::Sqlite => ("SCAN jobs\n", "USING"),
+            };
+            assert!(plan.contains(good), "{query}\n{plan}");
+            assert!(!plan.contains(bad), "{query}\n{plan}");
+            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort Key"), "{query}\n{plan}");
+        }
+    }
+}
+
+async fn explain(test: &TestDb, query: &str) -> String {
+    let db = test.db();
+    let (explain, column) = match db.backend() {
+        Backend::Postgres => ("EXPLAIN", 0),
+        Backend::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+    };
+    // Small tables are read whole whatever indexes they have; what counts is whether an index could serve.
+    let tx = db.begin().await.unwrap();
+    if db.backend() == Backend::Postgres {
+        tx.execute_unprepared("SET LOCAL enable_seqscan = off").await.unwrap();
+        tx.execute_unprepared("SET LOCAL enable_sort = off").await.unwrap();
+        tx.execute_unprepared("SET LOCAL enable_bitmapscan = off").await.unwrap();
+    }
+    let rows = tx.query_all_raw(Sql::new(format!("{explain} {query}")).on(db.backend())).await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index::<String>(column).unwrap() + "\n").collect()
+}
