@@ -22,7 +22,7 @@ both_databases! {
         let (release, log, db) = (Arc::new(Notify::new()), Log::default(), test.db().clone());
         db.writer().execute_unprepared("CREATE TABLE effects (number INTEGER)").await.unwrap();
         let (released, seen) = (Arc::clone(&release), log.clone());
-        // It hangs longer than its time, so its own limit must not end it.
+        // What it does goes on by itself, as in a process that was only stopped for a while.
         let frozen = notes(move |_, job| {
             let (released, seen, db) = (Arc::clone(&released), seen.clone(), db.clone());
             async move {

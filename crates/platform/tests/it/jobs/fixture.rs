@@ -43,11 +43,25 @@ impl JobKind for Notes {
     fn policy() -> Policy {
         Policy {
             max_attempts: 3,
-            timeout: Duration::from_millis(700),
+            timeout: 2 * PATIENCE,
             first_wait: Duration::from_millis(20),
             longest_wait: Duration::from_millis(100),
             ..Policy::default()
         }
+    }
+}
+
+/// A kind whose attempts may take only a moment.
+#[derive(Debug)]
+pub(crate) struct Hasty;
+
+impl JobKind for Hasty {
+    const NAME: &'static str = "hasty";
+    type Payload = Note;
+    type Output = String;
+
+    fn policy() -> Policy {
+        Policy { timeout: Duration::from_millis(300), ..Notes::policy() }
     }
 }
 

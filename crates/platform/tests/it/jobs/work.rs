@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use platform::{
     both_databases,
-    jobs::{JobError, JobProgress, JobState, StopReason, WorkerOptions},
+    jobs::{JobError, JobProgress, JobState, NewJob, Registry, StopReason, WorkerOptions},
     testing::TestDb,
 };
 
-use super::fixture::{Log, PATIENCE, Running, count, jobs_of, note, notes, quick, set_up, wait_for, wait_for_count};
+use super::fixture::{
+    Does, Hasty, Log, Note, PATIENCE, Running, count, jobs_of, note, notes, quick, set_up, wait_for, wait_for_count,
+};
 
 both_databases! {
     async fn a_job_that_fails_at_first_is_tried_again(test: &TestDb) {
@@ -63,10 +65,10 @@ both_databases! {
 
     async fn an_attempt_that_takes_too_long_is_stopped_and_tried_again(test: &TestDb) {
         let jobs = set_up(test).await;
-        let id = jobs.enqueue(note("slow")).await.unwrap();
+        let id = jobs.enqueue(NewJob::<Hasty>::new(Note { text: "slow".to_owned() })).await.unwrap();
         let log = Log::default();
         let seen = log.clone();
-        let worker = Running::start(&jobs, notes(move |_, job| {
+        let worker = Running::start(&jobs, Registry::default().with(Does::<Hasty>::new(move |_, job| {
             let seen = seen.clone();
             async move {
                 if job.attempt() > 1 {
@@ -77,7 +79,7 @@ both_databases! {
                 // It does not end, so it is dropped.
                 std::future::pending().await
             }
-        }), quick());
+        })), quick());
         assert_eq!(wait_for(&jobs, id, JobState::Succeeded).await.attempts, 2);
         assert_eq!(log.lines(), [format!("{:?}", Some(StopReason::Timeout))]);
         worker.end().await;
