@@ -18,6 +18,10 @@ const SHARE: u64 = 8;
 /// Who waited for so long is entitled to a share.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Only a worker with a row is given anything. One that was taken for dead and does not know it yet would claim its own job a
+/// second time, under the id whose jobs everybody takes up.
+const ALIVE: &str = "EXISTS (SELECT 1 FROM job_workers WHERE job_workers.id = $1)";
+
 /// A job that was given to a worker.
 #[derive(Debug, Clone)]
 pub(super) struct Claimed {
@@ -80,7 +84,7 @@ impl Jobs {
         };
         let mut claim = Sql::new(format!(
             "WITH first AS MATERIALIZED (
-                SELECT id, created_at FROM jobs WHERE state = 'ready' AND kind = $3 {of_level}
+                SELECT id, created_at FROM jobs WHERE state = 'ready' AND kind = $3 {of_level} AND {ALIVE}
                 ORDER BY priority, tag, id LIMIT $4 {lock}
             ), picked AS (SELECT id FROM first {patient})
             UPDATE jobs SET state = 'running', worker_id = $1, attempts = attempts + 1, started_at = $2,

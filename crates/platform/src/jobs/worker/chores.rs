@@ -72,9 +72,10 @@ impl Shared {
     }
 
     /// Finds jobs that are this worker's without its knowing, because the answer to a claim got lost, and gives those back that
-    /// were found before: a claim may just be on its way.
+    /// were found before: an end may just be on its way.
     async fn find_unknown(&self, before: &[JobId]) -> Result<Vec<JobId>, DbError> {
         let Some(worker) = self.slots.worker() else { return Ok(Vec::new()) };
+        let _claiming = self.claiming.lock().await;
         let mut unknown = self.jobs.read_running(worker).await?;
         unknown.retain(|id| !self.slots.holds(worker, *id));
         let lost: Vec<_> = unknown.iter().copied().filter(|id| before.contains(id)).collect();

@@ -7,7 +7,11 @@ mod slots;
 use std::{sync::Arc, time::Duration};
 
 use kernel::Uuid;
-use tokio::{sync::mpsc, task::JoinSet, time::Instant};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinSet,
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use self::slots::Slots;
@@ -80,6 +84,8 @@ struct Shared {
     schedules: Vec<Schedule>,
     options: WorkerOptions,
     slots: Slots,
+    /// Held from asking for jobs until they are in their slots: nobody takes those in between for lost.
+    claiming: Mutex<()>,
     ended: mpsc::Sender<(Uuid, Ended)>,
     /// Called when no more jobs are to be begun.
     closing: CancellationToken,
@@ -110,6 +116,7 @@ impl Worker {
             schedules: self.schedules,
             options: self.options,
             slots,
+            claiming: Mutex::default(),
             ended,
             closing: stop.child_token(),
             closed: CancellationToken::new(),
@@ -174,6 +181,7 @@ impl Shared {
             if count == 0 {
                 continue;
             }
+            let _claiming = self.claiming.lock().await;
             let claimed = self.jobs.claim(Wanted { worker, kind, count, turn: turn + begun as u64 }).await?;
             begun += claimed.len();
             for job in claimed {
@@ -194,7 +202,7 @@ impl Shared {
 
     fn begin(self: &Arc<Self>, worker: Uuid, job: Claimed) {
         let context = JobContext::new(self.jobs.clone(), worker, &job);
-        self.slots.begin(&context);
+        let slot = self.slots.begin(&context);
         // It was taken for dead since it claimed.
         if self.slots.worker() != Some(worker) {
             context.stop(StopReason::LeaseLost);
@@ -209,7 +217,7 @@ impl Shared {
             } else {
                 shared.slots.let_go(worker, context.id());
             }
-            shared.slots.end(&context);
+            shared.slots.end(slot);
         });
     }
 

@@ -1,7 +1,7 @@
 //! The room that a worker has for jobs, and the jobs in it.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,6 +9,10 @@ use kernel::Uuid;
 use tokio::sync::Notify;
 
 use super::super::{JobContext, JobId, Registry, StopReason};
+
+/// One attempt's place: the same job may come back before its last attempt has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Slot(u64);
 
 /// How many jobs run and may run, of each kind and of all.
 #[derive(Debug)]
@@ -23,9 +27,11 @@ pub(super) struct Slots {
 struct State {
     /// The id under which this worker claims; none while it has to register.
     worker: Option<Uuid>,
-    running: HashMap<(Uuid, JobId), JobContext>,
-    /// What was claimed and whose end is not written yet.
-    held: HashSet<(Uuid, JobId)>,
+    running: HashMap<Slot, JobContext>,
+    next: u64,
+    /// What was claimed and whose end is not written yet. A job that is tried again may be claimed before all of that is done
+    /// for the attempt before, so they are counted.
+    held: HashMap<(Uuid, JobId), usize>,
     count_of_kind: HashMap<String, usize>,
 }
 
@@ -65,26 +71,34 @@ impl Slots {
         self.free_kinds().len() < self.of_kind.len()
     }
 
-    pub(super) fn begin(&self, job: &JobContext) {
+    pub(super) fn begin(&self, job: &JobContext) -> Slot {
         let mut state = self.state();
+        let slot = Slot(state.next);
+        state.next += 1;
         *state.count_of_kind.entry(job.kind().to_owned()).or_default() += 1;
-        state.running.insert((job.worker(), job.id()), job.clone());
-        state.held.insert((job.worker(), job.id()));
+        *state.held.entry((job.worker(), job.id())).or_default() += 1;
+        state.running.insert(slot, job.clone());
+        slot
     }
 
     /// Whether a job was claimed under this id and its end is not written yet.
     pub(super) fn holds(&self, worker: Uuid, id: JobId) -> bool {
-        self.state().held.contains(&(worker, id))
+        self.state().held.contains_key(&(worker, id))
     }
 
     /// Forgets a job whose end was written, or never will be.
     pub(super) fn let_go(&self, worker: Uuid, id: JobId) {
-        self.state().held.remove(&(worker, id));
+        if let Entry::Occupied(mut held) = self.state().held.entry((worker, id)) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
     }
 
-    pub(super) fn end(&self, job: &JobContext) {
+    pub(super) fn end(&self, slot: Slot) {
         let mut state = self.state();
-        if state.running.remove(&(job.worker(), job.id())).is_some()
+        if let Some(job) = state.running.remove(&slot)
             && let Some(count) = state.count_of_kind.get_mut(job.kind())
         {
             *count = count.saturating_sub(1);
