@@ -2,13 +2,19 @@
 
 mod postgres;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
 
 use sea_orm::ConnectionTrait as _;
 
 pub use postgres::PostgresServer;
 
-use crate::db::{Backend, Db, DbOptions, Target};
+use crate::db::{Backend, Db, DbFault, DbOptions, Target};
+
+/// How long a test waits for the server to make a database, and to let it in.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An empty database of its own for one test.
 #[derive(Debug)]
@@ -85,12 +91,19 @@ fn options(address: &str) -> DbOptions {
     DbOptions::new(address.parse().unwrap_or_else(|error| panic!("{address}: {error}")))
 }
 
+/// A server that many tests use while others build may take its time to answer.
 async fn open(options: &DbOptions) -> Db {
-    Db::open(options).await.unwrap_or_else(|error| panic!("{error}"))
+    let started = Instant::now();
+    loop {
+        match Db::open(options).await {
+            Err(error) if error.fault == DbFault::Unavailable && started.elapsed() < PATIENCE => {}
+            opened => return opened.unwrap_or_else(|error| panic!("{error}")),
+        }
+    }
 }
 
 async fn execute(address: &str, statements: &[&str]) {
-    let db = open(&DbOptions { max_connections: 1, ..options(address) }).await;
+    let db = open(&DbOptions { max_connections: 1, statement_timeout: PATIENCE, ..options(address) }).await;
     for statement in statements {
         let done = db.writer().execute_unprepared(statement).await;
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));

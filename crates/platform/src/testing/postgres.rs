@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     net::TcpListener,
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -33,8 +33,6 @@ pub struct PostgresServer {
     port: u16,
     /// A lock that ends with this process, however it ends.
     _user: File,
-    /// The folder of a server that nobody shares.
-    _own: Option<tempfile::TempDir>,
 }
 
 impl PostgresServer {
@@ -44,20 +42,18 @@ impl PostgresServer {
         SHARED.get_or_init(|| {
             let user = rustix::process::geteuid().as_raw();
             let folder = std::env::temp_dir().join(format!("pressroom-tests-postgres-{user}"));
-            fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-            Self::attach(&folder, None, QUICK)
+            Self::attach(folder, SHARED_PATIENCE_SECONDS, QUICK)
         })
     }
 
-    /// A server for one test, which may stop it.
+    /// A server for one test, which may stop it; it goes, with its folder, soon after the last use.
     pub fn own(settings: &[&str]) -> Self {
         let own = tempfile::Builder::new().prefix("pressroom-test-postgres-").tempdir();
-        let own = own.unwrap_or_else(|error| panic!("no folder for a server: {error}"));
+        let folder = own.unwrap_or_else(|error| panic!("no folder for a server: {error}")).keep();
         // The user whom the server runs as must get into it.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(own.path(), open).unwrap_or_else(|error| panic!("{error}"));
-        let folder = own.path().to_owned();
-        Self::attach(&folder, Some(own), settings)
+        fs::set_permissions(&folder, open).unwrap_or_else(|error| panic!("{error}"));
+        Self::attach(folder, 1, settings)
     }
 
     /// The address of one of its databases.
@@ -73,24 +69,44 @@ impl PostgresServer {
         assert!(killed.is_ok_and(|status| status.success()), "the server is not there to be stopped");
     }
 
-    fn attach(folder: &Path, own: Option<tempfile::TempDir>, settings: &[&str]) -> Self {
-        // While somebody holds this lock, the server stays; while it is taken down, this waits.
-        let user = lock(&folder.join("users.lock"), FlockOperation::LockShared);
+    fn attach(folder: PathBuf, patience_seconds: u32, settings: &[&str]) -> Self {
+        let user = join(&folder);
         let _starter = lock(&folder.join("start.lock"), FlockOperation::LockExclusive);
         let running = fs::read_to_string(folder.join("port")).ok().and_then(|text| text.trim().parse().ok());
-        let port = running.filter(|port| wait_until_ready(*port, START_TIMEOUT / 4)).unwrap_or_else(|| {
-            let patience = if own.is_some() { 1 } else { SHARED_PATIENCE_SECONDS };
-            start(folder, patience, settings)
-        });
-        Self { folder: folder.to_owned(), port, _user: user, _own: own }
+        let port = running
+            .filter(|port| wait_until_ready(*port, START_TIMEOUT / 4))
+            .unwrap_or_else(|| start(&folder, patience_seconds, settings));
+        Self { folder, port, _user: user }
+    }
+}
+
+/// While somebody holds the lock that this returns, the server stays.
+///
+/// Whoever takes a server down holds it alone and removes its file: who waited for that one begins again with a new one.
+fn join(folder: &Path) -> File {
+    let path = folder.join("users.lock");
+    loop {
+        fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let Some(file) = try_lock(&path, FlockOperation::LockShared) else { continue };
+        let is_same = |there: fs::Metadata| file.metadata().is_ok_and(|locked| locked.ino() == there.ino());
+        if fs::metadata(&path).is_ok_and(is_same) {
+            return file;
+        }
     }
 }
 
 fn lock(path: &Path, operation: FlockOperation) -> File {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).read(true).open(path);
-    let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    try_lock(path, operation).unwrap_or_else(|| panic!("{}: its folder is gone", path.display()))
+}
+
+/// `None` when the folder of the file is gone.
+fn try_lock(path: &Path, operation: FlockOperation) -> Option<File> {
+    let file = match OpenOptions::new().create(true).truncate(false).write(true).read(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        file => file.unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+    };
     flock(&file, operation).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    file
+    Some(file)
 }
 
 fn start(folder: &Path, patience_seconds: u32, settings: &[&str]) -> u16 {

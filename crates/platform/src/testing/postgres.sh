@@ -1,5 +1,5 @@
 # Keeps a server of PostgreSQL running in a folder for as long as some process holds a shared lock on its `users.lock`: tests
-# that are killed give their lock up, and then the server is stopped and its data removed.
+# that are killed give their lock up, and then the server is stopped and its folder removed.
 # usage: postgres.sh FOLDER PORT BIN SECONDS [SETTING=VALUE ...]
 set -u
 cd "$1" || exit 1
@@ -29,12 +29,15 @@ keeper=$$
       unused=0
     fi
   done
-  # Whoever comes now waits for the lock, and then finds nothing.
+  # Whoever comes now waits for the lock, and then finds that its file is gone.
   server=$(head -n 1 data/postmaster.pid 2>/dev/null)
   kill -TERM "$keeper" 2>/dev/null
   [ -z "$server" ] || kill -QUIT "$server" 2>/dev/null
   while [ -n "$server" ] && kill -0 "$server" 2>/dev/null; do sleep 0.1; done
-  rm -rf data port log
+  rm -rf data port log start.lock
+  rm -f users.lock
+  # Somebody may already have begun anew in it.
+  rmdir "$PWD"
 ) >/dev/null 2>&1 &
 
 settings=
