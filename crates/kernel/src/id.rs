@@ -128,10 +128,14 @@ macro_rules! id_type {
 
 #[cfg(test)]
 mod tests {
+    use self::letter::LetterId;
     use super::*;
     use crate::{FixedClock, SeededRng};
 
-    id_type!(LetterId, "a letter");
+    #[expect(unreachable_pub, reason = "an id is public wherever its module is")]
+    mod letter {
+        id_type!(LetterId, "a letter");
+    }
 
     fn ids(at_ms: i64) -> TimeOrderedIds {
         TimeOrderedIds::new(Arc::new(FixedClock(at_ms)), Arc::new(SeededRng::new(1)))
@@ -153,6 +157,7 @@ mod tests {
     #[test]
     fn an_id_reads_back_from_its_text_and_from_json() {
         let id = LetterId::new(&ids(1));
+        assert_eq!(LetterId::from_uuid(id.as_uuid()), id);
         assert_eq!(id.to_string().parse::<LetterId>(), Ok(id));
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(serde_json::from_str::<LetterId>(&json).unwrap(), id);
