@@ -148,10 +148,10 @@ async fn a_long_statement_of_postgres_is_ended() {
     let options = DbOptions { statement_timeout: Duration::from_millis(200), ..test.options().clone() };
     let db = Db::open(&options).await.unwrap();
     let started = Instant::now();
-    let error = DbError::from(db.writer().execute_unprepared("SELECT pg_sleep(20)").await.unwrap_err());
+    let error = DbError::from(db.writer().execute_unprepared("SELECT pg_sleep(600)").await.unwrap_err());
     assert_eq!((error.fault, error.kind()), (DbFault::Timeout, ErrorKind::Unavailable), "{error}");
     assert!(error.retry_after().is_some());
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(120));
     db.close().await.unwrap();
     test.remove().await;
 }
@@ -198,7 +198,7 @@ async fn connections_that_are_cut_and_a_server_that_restarts_are_survived() {
     server.crash();
     let started = Instant::now();
     while db.ping().await.is_err() {
-        assert!(started.elapsed() < Duration::from_secs(30));
+        assert!(started.elapsed() < Duration::from_secs(120));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(count(db).await, 2);

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::{
     children::effects,
-    fixture::{Log, Running, count, note, notes, quick, set_up, wait_for, wait_for_count},
+    fixture::{Log, PATIENCE, Running, count, note, notes, quick, set_up, wait_for, wait_for_count},
 };
 
 both_databases! {
@@ -46,9 +46,7 @@ both_databases! {
         let task = wait_for(&jobs, id, JobState::Succeeded).await;
         assert_eq!((task.attempts, task.result), (2, Some("second".into())));
         release.notify_one();
-        while log.lines().len() < 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        log.wait_for(2).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(log.lines()[0], format!("job `{id}` was given to another worker"));
         assert_eq!(jobs.get(id, None).await.unwrap().result, Some("second".into()));
@@ -76,7 +74,7 @@ both_databases! {
         wait_for(&jobs, id, JobState::Running).await;
         test.db().writer().execute_unprepared("DELETE FROM job_workers").await.unwrap();
         assert_eq!(wait_for(&jobs, id, JobState::Succeeded).await.attempts, 2);
-        assert_eq!(log.lines(), [format!("{:?}", Some(StopReason::LeaseLost))]);
+        assert_eq!(log.wait_for(1).await, [format!("{:?}", Some(StopReason::LeaseLost))]);
         let next = jobs.enqueue(note("next")).await.unwrap();
         wait_for(&jobs, next, JobState::Succeeded).await;
         worker.end().await;
@@ -120,7 +118,7 @@ async fn a_database_that_restarts_while_jobs_run_loses_and_repeats_nothing() {
         {
             break;
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "not all jobs were done");
+        assert!(started.elapsed() < PATIENCE, "not all jobs were done");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     worker.end().await;

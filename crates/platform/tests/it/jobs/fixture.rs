@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test gives up on it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Note {
@@ -206,7 +206,7 @@ pub(crate) async fn wait_for_count(db: &Db, query: &str, wanted: i64) {
         if found == wanted {
             return;
         }
-        assert!(started.elapsed() < 4 * PATIENCE, "waited for {wanted}, found {found}: {query}");
+        assert!(started.elapsed() < PATIENCE, "waited for {wanted}, found {found}: {query}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -222,5 +222,18 @@ impl Log {
 
     pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
+    }
+
+    /// Waits until there are so many lines.
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<String> {
+        let started = Instant::now();
+        loop {
+            let lines = self.lines();
+            if lines.len() >= count {
+                return lines;
+            }
+            assert!(started.elapsed() < PATIENCE, "waited for {count} lines: {lines:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }

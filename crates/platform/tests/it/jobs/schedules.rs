@@ -36,7 +36,8 @@ both_databases! {
             let registry = notes(|note, _| async move { Ok(note.text) });
             Running::of(Worker::new(jobs.clone(), registry, options.clone()).with_schedules(vec![hourly()]))
         });
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        wait_for_count(test.db(), "SELECT count(*) FROM job_schedules", 1).await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
         assert_eq!(count(test.db(), "SELECT count(*) FROM jobs").await, 0);
         for hour in 1..=3 {
             clock.jump(3_600_000);

