@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub enum ErrorKind {
     /// The input is at fault: the user can mend it.
     Invalid,
+    /// Nobody showed who they are, or what they showed does not hold.
+    Unauthenticated,
+    /// Somebody may not do what was asked for.
+    Forbidden,
     /// Something named does not exist.
     NotFound,
     /// The environment lacks something: a program, an encoder, a font.
