@@ -4,9 +4,12 @@ pub mod config;
 pub mod db;
 pub mod events;
 pub mod http;
+pub mod idempotency;
 pub mod jobs;
 pub mod resources;
 pub mod rng;
+pub mod secrets;
+pub mod server;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -56,9 +56,11 @@ impl Verbosity {
         match self {
             Self::Quiet => "error",
             Self::Normal => "warn",
-            Self::Verbose => "warn,pressroom=info,videos=info,pipeline=info,media=info,platform=info,providers=info",
+            Self::Verbose => {
+                "warn,pressroom=info,identity=info,videos=info,pipeline=info,media=info,platform=info,providers=info"
+            }
             Self::Debug => {
-                "warn,pressroom=debug,videos=debug,pipeline=debug,media=debug,platform=debug,providers=debug"
+                "warn,pressroom=debug,identity=debug,videos=debug,pipeline=debug,media=debug,platform=debug,providers=debug"
             }
             Self::Trace => "trace",
         }

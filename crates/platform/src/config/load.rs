@@ -131,6 +131,9 @@ impl Settings {
         if self.data.as_os_str().is_empty() {
             fault("data", "it is empty; name a folder".to_owned());
         }
+        for (key, reason) in self.server.faults() {
+            fault(key, reason);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use load::{ConfigError, Fault, Sources};
 pub use reference::{SETTINGS, Setting, reference};
 
-use crate::telemetry::LogFormat;
+use crate::{server::settings::ServerSettings, telemetry::LogFormat};
 
 /// The directories of this program on this platform.
 const PROGRAM: &str = "pressroom";
@@ -28,6 +28,7 @@ pub struct Settings {
     pub cache: CacheSettings,
     pub programs: ProgramSettings,
     pub log: LogSettings,
+    pub server: ServerSettings,
 }
 
 /// How much of the kept results stays.
@@ -69,6 +70,7 @@ impl Default for Settings {
             cache: CacheSettings::default(),
             programs: ProgramSettings::default(),
             log: LogSettings::default(),
+            server: ServerSettings::default(),
         }
     }
 }

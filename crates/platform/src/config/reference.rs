@@ -71,6 +71,79 @@ pub const SETTINGS: &[Setting] = &[
         default: "`human`",
         meaning: "Lines for people, or one JSON object a line, on standard error.",
     },
+    Setting {
+        key: "server.listen",
+        takes: "an address with a port",
+        default: "`127.0.0.1:8080`",
+        meaning: "Where `pressroom serve` listens.",
+    },
+    Setting {
+        key: "server.public_url",
+        takes: "a web address",
+        default: "`http://localhost` with the port",
+        meaning: "How users reach the server; `https://…` where a proxy in front encrypts. Cookies and links \
+                  are made for it.",
+    },
+    Setting {
+        key: "server.trusted_proxies",
+        takes: "networks, such as `10.0.0.0/8`",
+        default: "none",
+        meaning: "Networks of proxies whose `X-Forwarded-For` is believed.",
+    },
+    Setting {
+        key: "server.cors_origins",
+        takes: "origins, such as `https://app.example.org`",
+        default: "none",
+        meaning: "Other origins whose pages may use the API with cookies.",
+    },
+    Setting {
+        key: "server.metrics_from",
+        takes: "networks",
+        default: "`127.0.0.1/32,::1/128`",
+        meaning: "Networks that may read `/metrics`.",
+    },
+    Setting {
+        key: "server.max_connections",
+        takes: "1 to 1000000",
+        default: "4096",
+        meaning: "Connections at a time; more wait.",
+    },
+    Setting {
+        key: "server.max_body_bytes",
+        takes: "bytes, at least 1024",
+        default: "1048576",
+        meaning: "Bytes of a body, where a route does not say otherwise.",
+    },
+    Setting {
+        key: "server.request_timeout_s",
+        takes: "1 to 3600",
+        default: "30",
+        meaning: "Seconds that a request may take, where its route does not say otherwise.",
+    },
+    Setting {
+        key: "server.idle_timeout_s",
+        takes: "1 to 3600",
+        default: "10",
+        meaning: "Seconds that a client may take to send the head of a request, and to pause within a body.",
+    },
+    Setting {
+        key: "server.shutdown_timeout_s",
+        takes: "1 to 3600",
+        default: "25",
+        meaning: "Seconds that requests have to end once the server is told to.",
+    },
+    Setting {
+        key: "server.user_units_per_minute",
+        takes: "a number, at least 1",
+        default: "600",
+        meaning: "Units of requests that a user may spend in a minute; a plain request costs one.",
+    },
+    Setting {
+        key: "server.address_units_per_minute",
+        takes: "a number, at least 1",
+        default: "1200",
+        meaning: "Units of requests that an address may spend in a minute.",
+    },
 ];
 
 impl Setting {

@@ -1,6 +1,7 @@
-//! Databases for tests: a fresh one for each test, on SQLite in a temporary folder or on a real PostgreSQL.
+//! Databases and servers for tests: a fresh one for each test, on SQLite in a temporary folder or on a real PostgreSQL.
 
 mod postgres;
+mod server;
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -10,6 +11,7 @@ use std::{
 use sea_orm::ConnectionTrait as _;
 
 pub use postgres::PostgresServer;
+pub use server::{Answer, Believer, Call, TestParts, TestServer};
 
 use crate::db::{Backend, Db, DbFault, DbOptions, Target};
 

@@ -4,3 +4,4 @@ mod db;
 mod events;
 mod jobs;
 mod migrate;
+mod server;
