@@ -5,7 +5,7 @@ use super::repository::Repository;
 
 /// What every bounded context may use; contexts meet in events and ports, never in each other.
 const CONTEXT_MAY_USE: &[&str] = &["kernel", "platform", "ai", "media", "pipeline"];
-const CONTEXTS: &[&str] = &["videos", "dubbing"];
+const CONTEXTS: &[&str] = &["identity", "videos", "dubbing"];
 
 /// What `package` may use of this workspace; nothing when the package is not known.
 fn find_allowed(package: &str) -> Option<&'static [&'static str]> {
@@ -15,7 +15,7 @@ fn find_allowed(package: &str) -> Option<&'static [&'static str]> {
         "platform" | "ai" | "media" => &["kernel"],
         "pipeline" => &["kernel", "platform"],
         "providers" => &["kernel", "ai", "platform"],
-        "pressroom" => &["kernel", "platform", "ai", "media", "pipeline", "providers", "videos", "dubbing"],
+        "pressroom" => &["kernel", "platform", "ai", "media", "pipeline", "providers", "identity", "videos", "dubbing"],
         context if CONTEXTS.contains(&context) => CONTEXT_MAY_USE,
         _ => return None,
     })

@@ -1,0 +1,107 @@
+//! Who is behind a token, a cookie or a key: as they are now, not as they were when it was made.
+
+use kernel::{Actor, Credential};
+
+use super::{DAY_MS, IdentityService, Inner};
+use crate::{
+    error::IdentityError,
+    model::{Session, Status, User},
+    ports::{ApiKeyOf, SessionOf},
+    tokens::{AccessClaims, SecretHash, SecretKind, TokenError},
+};
+
+impl IdentityService {
+    /// Who shows this access token or API key.
+    pub async fn authenticate_bearer(&self, shown: &str) -> Result<Actor, IdentityError> {
+        if let Some(hash) = SecretHash::of_shown(SecretKind::ApiKey, shown) {
+            return self.inner.authenticate_api_key(&hash).await;
+        }
+        if shown.starts_with(SecretKind::ApiKey.prefix()) {
+            return Err(IdentityError::ApiKeyRefused);
+        }
+        let claims = self.inner.verify_token(shown).await?;
+        let found = self.inner.find_session(&claims).await?;
+        if found.user.id != claims.sub {
+            return Err(IdentityError::SessionEnded);
+        }
+        self.inner.admit(&found, Credential::Token(found.session.id))
+    }
+
+    /// Who shows this cookie.
+    pub async fn authenticate_cookie(&self, shown: &str) -> Result<Actor, IdentityError> {
+        let hash = SecretHash::of_shown(SecretKind::Session, shown).ok_or(IdentityError::SessionEnded)?;
+        let now_ms = self.inner.now_ms();
+        let found = match self.inner.memory.cookies.find(&hash, now_ms) {
+            Some(found) => found,
+            None => {
+                let found = self.inner.stores.sessions.find_by_cookie(&hash).await?;
+                let found = found.ok_or(IdentityError::SessionEnded)?;
+                self.inner.memory.cookies.keep(hash, found.clone(), now_ms);
+                found
+            }
+        };
+        self.inner.usage.note_session(found.session.id, now_ms);
+        self.inner.admit(&found, Credential::Cookie(found.session.id))
+    }
+}
+
+impl Inner {
+    async fn verify_token(&self, shown: &str) -> Result<AccessClaims, IdentityError> {
+        let keys = self.key_set().await?;
+        match self.access.verify(&keys, shown, self.now_ms()) {
+            Err(TokenError::UnknownKey) => {
+                let keys = self.key_set_anew().await?;
+                // What is still unknown is simply not ours.
+                let verified = self.access.verify(&keys, shown, self.now_ms());
+                Ok(verified
+                    .map_err(|error| if error == TokenError::UnknownKey { TokenError::Invalid } else { error })?)
+            }
+            verified => Ok(verified?),
+        }
+    }
+
+    async fn find_session(&self, claims: &AccessClaims) -> Result<SessionOf, IdentityError> {
+        let now_ms = self.now_ms();
+        if let Some(found) = self.memory.sessions.find(&claims.sid, now_ms) {
+            return Ok(found);
+        }
+        let found = self.stores.sessions.find(claims.sid).await?.ok_or(IdentityError::SessionEnded)?;
+        self.memory.sessions.keep(claims.sid, found.clone(), now_ms);
+        Ok(found)
+    }
+
+    async fn authenticate_api_key(&self, hash: &SecretHash) -> Result<Actor, IdentityError> {
+        let now_ms = self.now_ms();
+        let found = match self.memory.api_keys.find(hash, now_ms) {
+            Some(found) => found,
+            None => {
+                let found = self.stores.api_keys.find_by_secret(hash).await?.ok_or(IdentityError::ApiKeyRefused)?;
+                self.memory.api_keys.keep(hash.clone(), found.clone(), now_ms);
+                found
+            }
+        };
+        let ApiKeyOf { key, user } = found;
+        if key.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms) || user.status == Status::Banned {
+            return Err(IdentityError::ApiKeyRefused);
+        }
+        self.usage.note_api_key(key.id, now_ms);
+        Ok(actor(&user, Credential::ApiKey(key.id)).limited_to(key.scopes))
+    }
+
+    fn admit(&self, found: &SessionOf, credential: Credential) -> Result<Actor, IdentityError> {
+        if self.has_ended(&found.session) || found.user.status == Status::Banned {
+            return Err(IdentityError::SessionEnded);
+        }
+        Ok(actor(&found.user, credential))
+    }
+
+    /// Whether a session ran out, by its age or for want of use.
+    pub(super) fn has_ended(&self, session: &Session) -> bool {
+        let idle_ms = i64::from(self.settings.session_idle_days) * DAY_MS;
+        session.expires_at_ms.min(session.last_used_at_ms + idle_ms) <= self.now_ms()
+    }
+}
+
+fn actor(user: &User, credential: Credential) -> Actor {
+    Actor::new(user.id, user.role, user.plan, credential)
+}
