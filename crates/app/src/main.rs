@@ -1,6 +1,7 @@
 //! The binary `pressroom`.
 
 mod cli;
+mod server;
 mod wiring;
 
 use std::process::ExitCode;

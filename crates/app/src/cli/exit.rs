@@ -3,17 +3,18 @@
 use std::process::ExitCode;
 
 use dubbing::DubbingError;
+use identity::IdentityError;
 use kernel::ErrorKind;
 use platform::http::HttpError;
 use providers::models::ModelError;
 use videos::VideosError;
 
 pub(crate) const CANCELLED: u8 = 130;
-const CHECK_FAILED: u8 = 9;
+pub(crate) const CHECK_FAILED: u8 = 9;
 
 pub(crate) const HELP: &str = "Exit codes: 0 done, 1 fault of Pressroom, 2 wrong arguments, 3 bad input, 4 not found, \
 5 a program or feature is missing, 6 no space or memory left, 7 a service did not answer, 8 in use by another run, \
-9 the finished video failed its check, 130 cancelled";
+9 the finished video failed its check, 10 not allowed, 130 cancelled";
 
 /// The exit code of an error.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
@@ -32,7 +33,8 @@ fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
         let provider = || cause.downcast_ref::<ai::ProviderError>().map(|error| error.kind);
         let http = || cause.downcast_ref::<HttpError>().map(HttpError::kind);
         let model = || cause.downcast_ref::<ModelError>().map(ModelError::kind);
-        media.or_else(dubbing).or_else(provider).or_else(http).or_else(model)
+        let identity = || cause.downcast_ref::<IdentityError>().map(IdentityError::kind);
+        media.or_else(identity).or_else(dubbing).or_else(provider).or_else(http).or_else(model)
     })
 }
 
@@ -50,6 +52,7 @@ const fn code_of_kind(kind: ErrorKind) -> u8 {
         ErrorKind::Exhausted => 6,
         ErrorKind::Unavailable => 7,
         ErrorKind::Conflict => 8,
+        ErrorKind::Unauthenticated | ErrorKind::Forbidden => 10,
         ErrorKind::Cancelled => CANCELLED,
     }
 }

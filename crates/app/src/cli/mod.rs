@@ -1,18 +1,22 @@
 //! The command line: a file per command, one table.
 
+mod audit;
 mod completions;
 mod console;
 mod doctor;
 mod dub;
 mod dub_settings;
 mod exit;
+mod migrate;
 mod models;
 mod narrate;
 mod order;
+mod serve;
 mod settings;
 mod sources;
 mod transcribe;
 mod translate;
+mod user;
 mod video;
 mod voices;
 
@@ -68,6 +72,14 @@ enum Command {
     Models(models::ModelsArgs),
     /// List the voices, or play a sample of one
     Voices(voices::VoicesArgs),
+    /// Answer requests over HTTP
+    Serve(serve::ServeArgs),
+    /// Make accounts
+    User(user::UserArgs),
+    /// Bring the tables of the server's database up to date, or back
+    Migrate(migrate::MigrateArgs),
+    /// Check the audit log
+    Audit(audit::AuditArgs),
     /// Check that everything Pressroom needs is here
     Doctor,
     /// Print completions for a shell
@@ -105,6 +117,10 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
             Command::Translate(args) => translate::run(args, &cli.global, console, cancel).await,
             Command::Models(args) => models::run(args, &cli.global, console, cancel).await,
             Command::Voices(args) => voices::run(args, &cli.global, console, cancel).await,
+            Command::Serve(args) => serve::run(args, &cli.global, console, cancel).await,
+            Command::User(args) => user::run(args, &cli.global, console).await,
+            Command::Migrate(args) => migrate::run(args, &cli.global, console).await,
+            Command::Audit(args) => audit::run(args, &cli.global, console).await,
             Command::Doctor => doctor::run(&cli.global, console).await,
             Command::Completions(args) => completions::run(&args),
         }
