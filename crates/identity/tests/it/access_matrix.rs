@@ -5,7 +5,7 @@ use kernel::Role;
 use platform::{
     both_databases,
     server::policy::operations,
-    testing::{Answer, Call},
+    testing::{Answer, Call, TestDb},
 };
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use identity::{Encryption, Letter, MailError, MailSettings, Mailer, SmtpMailer};
 use kernel::Role;
-use platform::both_databases;
+use platform::{both_databases, testing::TestDb};
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use kernel::Role;
-use platform::both_databases;
+use platform::{both_databases, testing::TestDb};
 use serde_json::json;
 
 use super::fixture::{PASSWORD, world};

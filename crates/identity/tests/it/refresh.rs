@@ -1,7 +1,7 @@
 //! Refresh tokens: lost answers and two tabs are let pass, copies are not.
 
 use kernel::Role;
-use platform::both_databases;
+use platform::{both_databases, testing::TestDb};
 
 use super::fixture::{MINUTE_MS, held, world};
 

@@ -2,7 +2,7 @@
 
 use identity::{IdentitySettings, SignUp};
 use kernel::Role;
-use platform::both_databases;
+use platform::{both_databases, testing::TestDb};
 use serde_json::json;
 
 use super::fixture::{DAY_MS, MINUTE_MS, PASSWORD, held, settings, world, world_with};

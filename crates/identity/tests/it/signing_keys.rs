@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kernel::Role;
-use platform::{both_databases, db::Sql};
+use platform::{both_databases, db::Sql, testing::TestDb};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use sea_orm::ConnectionTrait;
 

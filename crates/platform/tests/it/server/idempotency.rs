@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use platform::{both_databases, db::Sql};
+use platform::{both_databases, db::Sql, testing::TestDb};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 

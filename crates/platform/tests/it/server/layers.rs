@@ -1,7 +1,7 @@
 //! What every answer has, whatever was asked.
 
 use axum::http::{Method, StatusCode};
-use platform::both_databases;
+use platform::{both_databases, testing::TestDb};
 
 use super::fixture::{world, world_with};
 

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use kernel::Uuid;
-use platform::both_databases;
+use platform::{both_databases, testing::TestDb};
 use serde_json::json;
 
 use super::fixture::world_with;
