@@ -1,7 +1,11 @@
 //! What admins do with users.
 
 use kernel::Role;
-use platform::{both_databases, db::Sql, testing::Answer};
+use platform::{
+    both_databases,
+    db::Sql,
+    testing::{Answer, TestDb},
+};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 

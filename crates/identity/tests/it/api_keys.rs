@@ -1,7 +1,11 @@
 //! API keys: shown once, no more than their scopes, no more than their owner.
 
 use kernel::Role;
-use platform::{both_databases, db::Sql, testing::Answer};
+use platform::{
+    both_databases,
+    db::Sql,
+    testing::{Answer, TestDb},
+};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 

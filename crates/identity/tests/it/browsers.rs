@@ -2,7 +2,10 @@
 
 use axum::http::Method;
 use kernel::Role;
-use platform::{both_databases, testing::Answer};
+use platform::{
+    both_databases,
+    testing::{Answer, TestDb},
+};
 use serde_json::json;
 
 use super::fixture::{DAY_MS, PASSWORD, World, world};
