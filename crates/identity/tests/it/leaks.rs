@@ -34,7 +34,7 @@ impl<'a> MakeWriter<'a> for Buffer {
     }
 }
 
-/// On one thread, whose log is the test's own.
+/// The log of the whole process: where tests share one, what the others do must leave no trace either.
 #[tokio::test]
 async fn the_log_names_requests_and_users_and_no_secret_and_no_address() {
     let buffer = Buffer::default();
@@ -42,7 +42,7 @@ async fn the_log_names_requests_and_users_and_no_secret_and_no_address() {
     let levels = tracing_subscriber::filter::Targets::new()
         .with_target("identity", tracing::Level::TRACE)
         .with_target("platform", tracing::Level::TRACE);
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer.with_filter(levels)));
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer.with_filter(levels))).unwrap();
 
     let test = TestDb::open(Backend::Sqlite).await;
     let world = world(&test).await;

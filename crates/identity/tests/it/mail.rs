@@ -124,7 +124,7 @@ class Printer:
     async def handle_DATA(self, server, session, envelope):
         message = message_from_bytes(envelope.content, policy=policy.default)
         print('|'.join([','.join(envelope.rcpt_tos), message['To'], message['Subject'], str(len(message.get_all('To')))]), flush=True)
-        print(message.get_content().replace('\n', '|'), flush=True)
+        print(message.get_content().replace('\r', '').replace('\n', '|'), flush=True)
         return '250 OK'
 
 async def main():
