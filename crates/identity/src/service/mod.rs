@@ -142,6 +142,7 @@ impl IdentityService {
             }
         });
         tokio::join!(letters, upkeep);
+        self.send_waiting_letters().await;
         if let Err(error) = self.flush_usage().await {
             tracing::warn!(error = %error, "when keys were last used is not written down");
         }

@@ -51,9 +51,21 @@ impl IdentityService {
     pub(super) async fn send_reset_letters(&self) {
         let mut receiver = self.inner.resets.receiver.lock().await;
         while let Some(asked) = receiver.recv().await {
-            if let Err(error) = self.send_reset_letter(&asked).await {
-                tracing::warn!(error = %error, "a letter with a link to a new password was not sent");
-            }
+            self.send_and_tell(&asked).await;
+        }
+    }
+
+    /// Sends the letters that wait now.
+    pub async fn send_waiting_letters(&self) {
+        let mut receiver = self.inner.resets.receiver.lock().await;
+        while let Ok(asked) = receiver.try_recv() {
+            self.send_and_tell(&asked).await;
+        }
+    }
+
+    async fn send_and_tell(&self, asked: &Asked) {
+        if let Err(error) = self.send_reset_letter(asked).await {
+            tracing::warn!(error = %error, "a letter with a link to a new password was not sent");
         }
     }
 

@@ -1,7 +1,6 @@
 //! Letters with links to new passwords, and a real server of SMTP that takes them.
 
-use std::time::Duration;
-
+use super::fixture::{MINUTE_MS, PASSWORD, World, world};
 use identity::{Encryption, Letter, MailError, MailSettings, Mailer, SmtpMailer};
 use kernel::Role;
 use platform::{both_databases, testing::TestDb};
@@ -10,22 +9,12 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, ChildStdout},
 };
-use tokio_util::sync::CancellationToken;
-
-use super::fixture::{MINUTE_MS, PASSWORD, World, world};
 
 const NEW: &str = "another good password";
 
 /// Has the letters sent that were asked for.
 async fn send_letters(world: &World) {
-    let stop = CancellationToken::new();
-    let running = tokio::spawn({
-        let (service, stop) = (world.service.clone(), stop.clone());
-        async move { service.run(stop).await }
-    });
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    stop.cancel();
-    running.await.unwrap();
+    world.service.send_waiting_letters().await;
 }
 
 async fn ask(world: &World, email: &str) -> platform::testing::Answer {
