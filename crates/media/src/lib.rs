@@ -8,6 +8,7 @@ pub mod burn;
 pub mod captions;
 pub mod cards;
 pub mod check;
+pub mod content;
 pub mod encoder;
 mod error;
 pub mod ffmpeg;

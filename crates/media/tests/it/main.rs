@@ -7,6 +7,7 @@ mod audio;
 mod burn;
 mod captions;
 mod cards;
+mod content;
 mod corrupt;
 mod fixtures;
 mod hostile;
