@@ -22,6 +22,8 @@ pub enum Purpose {
     AuditLog,
     /// Fields sealed in the database.
     Fields,
+    /// Links that open a file.
+    Links,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::AccessTokens => b"pressroom access tokens v1",
             Self::AuditLog => b"pressroom audit log v1",
             Self::Fields => b"pressroom sealed fields v1",
+            Self::Links => b"pressroom links v1",
         }
     }
 }

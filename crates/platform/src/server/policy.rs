@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use axum::http::Method;
 use serde_json::Value;
-use utoipa::openapi::{HttpMethod, OpenApi, path::Operation};
+use utoipa::openapi::{HttpMethod, OpenApi, path::Operation, security::SecurityRequirement};
 
 /// Units that a request costs: `"x-cost"` of an operation.
 pub const COST: &str = "x-cost";
@@ -75,7 +75,10 @@ fn policy_of(operation: &Operation, default: RoutePolicy) -> RoutePolicy {
         cost: number(COST).and_then(|cost| u32::try_from(cost).ok()).unwrap_or(default.cost),
         max_body_bytes: number(MAX_BODY_BYTES).unwrap_or(default.max_body_bytes),
         time_limit,
-        is_open: operation.security.as_ref().is_none_or(Vec::is_empty),
+        is_open: operation
+            .security
+            .as_ref()
+            .is_none_or(|needed| needed.is_empty() || needed.contains(&SecurityRequirement::default())),
     }
 }
 

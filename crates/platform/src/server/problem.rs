@@ -31,6 +31,10 @@ pub enum ProblemType {
     PreconditionRequired,
     PayloadTooLarge,
     UnsupportedMediaType,
+    ContentRefused,
+    ChecksumMismatch,
+    RangeNotSatisfiable,
+    Gone,
     IdempotencyKeyReused,
     RequestInFlight,
     RateLimited,
@@ -57,6 +61,10 @@ impl ProblemType {
         Self::PreconditionRequired,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::ContentRefused,
+        Self::ChecksumMismatch,
+        Self::RangeNotSatisfiable,
+        Self::Gone,
         Self::IdempotencyKeyReused,
         Self::RequestInFlight,
         Self::RateLimited,
@@ -95,6 +103,16 @@ impl ProblemType {
                 "/problems/unsupported-media-type",
                 "The body has a type that is not read here",
             ),
+            Self::ContentRefused => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "/problems/content-refused", "The file cannot be taken")
+            }
+            Self::ChecksumMismatch => {
+                (StatusCode::BAD_REQUEST, "/problems/checksum-mismatch", "What came is not what was sent")
+            }
+            Self::RangeNotSatisfiable => {
+                (StatusCode::RANGE_NOT_SATISFIABLE, "/problems/range-not-satisfiable", "There is no such part")
+            }
+            Self::Gone => (StatusCode::GONE, "/problems/gone", "It is no more"),
             Self::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "/problems/idempotency-key-reused",
@@ -168,6 +186,8 @@ pub struct FieldFault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     kind: ProblemType,
+    /// What a protocol wants instead of the status of the type.
+    status: Option<StatusCode>,
     detail: Option<Cow<'static, str>>,
     faults: Vec<FieldFault>,
     headers: HeaderMap,
@@ -200,7 +220,7 @@ pub struct ProblemBody<'a> {
 impl Problem {
     /// A problem of this type, without a word more.
     pub fn new(kind: ProblemType) -> Self {
-        Self { kind, detail: None, faults: Vec::new(), headers: HeaderMap::new() }
+        Self { kind, status: None, detail: None, faults: Vec::new(), headers: HeaderMap::new() }
     }
 
     /// The problem of a sort of failure. `message` is shown unless the fault is the server's own: what is inside stays
@@ -263,6 +283,13 @@ impl Problem {
         self
     }
 
+    /// Sends it with the status that a protocol wants for it.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
     /// What sort of problem it is.
     pub fn kind(&self) -> ProblemType {
         self.kind
@@ -277,6 +304,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, type_uri, title) = self.kind.row();
+        let status = self.status.unwrap_or(status);
         let detail = self.detail.as_deref();
         let request_id = request_id::current().map(|id| id.to_string());
         let body = ProblemBody { type_uri, title, status: status.as_u16(), detail, errors: &self.faults, request_id };

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use kernel::IdSource;
+use tower::ServiceExt as _;
 use tower_http::{
     compression::{
         CompressionLayer,
@@ -37,7 +38,7 @@ use super::{
     settings::ServerSettings,
     system,
 };
-use crate::idempotency::Idempotency;
+use crate::{idempotency::Idempotency, storage::http::tus};
 
 /// Answers smaller than this are not made smaller by compression.
 const MIN_COMPRESSED_BYTES: u64 = 1024;
@@ -122,7 +123,7 @@ pub fn assemble(api: OpenApiRouter, parts: Parts) -> Assembled {
 /// The layers, innermost first: a request meets the last of them first.
 fn layered(routes: Router, edge: &Arc<Edge>) -> Router {
     let with = || edge.clone();
-    routes
+    let inside = routes
         .layer(middleware::from_fn_with_state(with(), idempotency::layer))
         .layer(middleware::from_fn_with_state(with(), bound_body))
         .layer(middleware::from_fn_with_state(with(), rate_limit::limit_user))
@@ -130,9 +131,21 @@ fn layered(routes: Router, edge: &Arc<Edge>) -> Router {
         .layer(middleware::from_fn_with_state(with(), rate_limit::limit_address))
         .layer(middleware::from_fn_with_state(with(), find_client))
         .layer(middleware::from_fn_with_state(with(), limit_time))
-        .layer(compression())
-        .layer(cors(&edge.settings))
+        .layer(compression());
+    let with_cors = inside.clone().layer(cors(&edge.settings));
+    with_cors
+        .layer(middleware::from_fn_with_state(inside, pass_plain_options))
         .layer(middleware::from_fn_with_state(with(), outermost::layer))
+}
+
+/// The layer of CORS answers every `OPTIONS` by itself; one that no browser sends before a request of another origin is for
+/// the handlers.
+async fn pass_plain_options(State(inside): State<Router>, request: Request, next: Next) -> Response {
+    let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if *request.method() != Method::OPTIONS || is_preflight {
+        return next.run(request).await;
+    }
+    inside.oneshot(request).await.unwrap_or_else(|never| match never {})
 }
 
 async fn find_client(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
@@ -180,15 +193,33 @@ fn cors(settings: &ServerSettings) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            idempotency::HEADER,
-            request_id::HEADER,
-        ])
-        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, request_id::HEADER])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers(
+            [
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header::IF_MATCH,
+                header::IF_NONE_MATCH,
+                header::RANGE,
+                idempotency::HEADER,
+                request_id::HEADER,
+            ]
+            .into_iter()
+            .chain(tus::REQUEST_HEADERS)
+            .collect::<Vec<_>>(),
+        )
+        .expose_headers(
+            [
+                header::CONTENT_LOCATION,
+                header::CONTENT_RANGE,
+                header::ETAG,
+                header::LOCATION,
+                header::RETRY_AFTER,
+                request_id::HEADER,
+            ]
+            .into_iter()
+            .chain(tus::RESPONSE_HEADERS)
+            .collect::<Vec<_>>(),
+        )
         .max_age(Duration::from_secs(600))
 }
