@@ -1,4 +1,4 @@
-//! Shared IO, a module each: configuration, database, events, jobs, HTTP client, resources of the machine, chance, telemetry.
+//! Shared IO, a module each: configuration, database, events, jobs, files, HTTP client, resources of the machine, chance, telemetry.
 
 pub mod config;
 pub mod db;
@@ -10,6 +10,7 @@ pub mod resources;
 pub mod rng;
 pub mod secrets;
 pub mod server;
+pub mod storage;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
