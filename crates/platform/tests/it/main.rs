@@ -5,3 +5,4 @@ mod events;
 mod jobs;
 mod migrate;
 mod server;
+mod storage;
