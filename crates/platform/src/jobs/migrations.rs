@@ -12,7 +12,8 @@ pub fn migrations() -> Migrations {
 
 struct Jobs;
 
-/// What waits, runs or is delayed is found by partial indexes, so that finished jobs, however many, cost a claim nothing.
+/// What waits, runs or is delayed is found by partial indexes, so that finished jobs, however many, cost a claim nothing. That
+/// of delayed jobs names their state too, or SQLite takes the index of all states and sorts what it finds.
 const UP: &[&str] = &[
     "CREATE TABLE jobs (
         id UUID NOT NULL PRIMARY KEY,
@@ -37,7 +38,7 @@ const UP: &[&str] = &[
     )",
     "CREATE INDEX jobs_ready ON jobs (kind, priority, tag, id) WHERE state = 'ready'",
     "CREATE INDEX jobs_ready_owner ON jobs (kind, priority, owner, tag) WHERE state = 'ready'",
-    "CREATE INDEX jobs_delayed ON jobs (run_at) WHERE state = 'delayed'",
+    "CREATE INDEX jobs_delayed ON jobs (state, run_at) WHERE state = 'delayed'",
     "CREATE INDEX jobs_running ON jobs (worker_id) WHERE state = 'running'",
     "CREATE INDEX jobs_by_owner ON jobs (owner, id)",
     "CREATE INDEX jobs_by_state ON jobs (state, id)",
