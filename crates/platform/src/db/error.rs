@@ -113,7 +113,7 @@ impl DbFault {
         match self {
             Self::Busy => Some(Duration::from_secs(1)),
             Self::Unavailable | Self::Timeout => Some(Duration::from_secs(5)),
-            Self::Full => Some(Duration::from_secs(60)),
+            Self::Full => Some(Duration::from_mins(1)),
             _ => None,
         }
     }

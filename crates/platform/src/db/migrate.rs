@@ -113,6 +113,9 @@ pub async fn status(db: &Db, contexts: &[Migrations]) -> Result<Vec<MigrationSta
 /// The times of the steps that were done, by context and name.
 type Applied = HashMap<(String, String), i64>;
 
+/// A step that is to be done, with its context.
+type Pending = (&'static str, Box<dyn MigrationTrait>);
+
 async fn make_table(db: &Db) -> Result<(), MigrateError> {
     let table = &db.backend().ddl(TABLE);
     db.transaction(|tx| async move {
@@ -143,10 +146,7 @@ async fn read_applied(db: &impl ConnectionTrait, backend: Backend) -> Result<App
 }
 
 /// The first step that was not done, unless a step was done that is not known here.
-fn find_pending(
-    applied: &Applied,
-    contexts: &[Migrations],
-) -> Result<Option<(&'static str, Box<dyn MigrationTrait>)>, MigrateError> {
+fn find_pending(applied: &Applied, contexts: &[Migrations]) -> Result<Option<Pending>, MigrateError> {
     let mut pending = None;
     for context in contexts {
         let list = (context.list)();

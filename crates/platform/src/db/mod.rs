@@ -119,7 +119,7 @@ impl Backend {
         }
     }
 
-    /// The same in the words of SeaORM.
+    /// The same in the words of `SeaORM`.
     pub fn as_sea_orm(self) -> DbBackend {
         match self {
             Self::Sqlite => DbBackend::Sqlite,

@@ -67,7 +67,7 @@ impl DbOptions {
             target,
             max_connections: 10,
             statement_timeout: Duration::from_secs(30),
-            idle_transaction_timeout: Duration::from_secs(60),
+            idle_transaction_timeout: Duration::from_mins(1),
         }
     }
 }
@@ -111,7 +111,7 @@ fn postgres_pool(max_connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_lifetime(Duration::from_secs(30 * 60))
+        .max_lifetime(Duration::from_mins(30))
         // Asking before every use would double the round trips.
         .test_before_acquire(false)
         .before_acquire(|connection, state| {

@@ -27,11 +27,7 @@ pub struct RelayOptions {
 
 impl Default for RelayOptions {
     fn default() -> Self {
-        Self {
-            poll: Duration::from_secs(1),
-            keep: Duration::from_secs(7 * 24 * 3600),
-            clean_up: Duration::from_secs(3600),
-        }
+        Self { poll: Duration::from_secs(1), keep: Duration::from_hours(168), clean_up: Duration::from_hours(1) }
     }
 }
 

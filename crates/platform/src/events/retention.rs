@@ -10,7 +10,7 @@ use crate::db::{Db, DbError, Sql, timestamp};
 const BATCH: i64 = 1000;
 
 /// A handler that no process has served for so long holds nothing back any more: it is gone.
-const FORGOTTEN: Duration = Duration::from_secs(30 * 24 * 3600);
+const FORGOTTEN: Duration = Duration::from_hours(720);
 
 /// Removes a batch of what is older than `keep`, and returns how many events that were.
 pub(super) async fn remove_old(db: &Db, now_ms: i64, keep: Duration) -> Result<u64, DbError> {

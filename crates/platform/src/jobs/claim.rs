@@ -16,7 +16,7 @@ use crate::db::{Backend, Sql, millis, timestamp};
 const SHARE: u64 = 8;
 
 /// Who waited for so long is entitled to a share.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Only a worker with a row is given anything. One that was taken for dead and does not know it yet would claim its own job a
 /// second time, under the id whose jobs everybody takes up.
@@ -76,7 +76,7 @@ impl Jobs {
         count: usize,
     ) -> Result<Vec<Claimed>, JobsError> {
         let now_ms = self.clock.now_ms();
-        let waited = now_ms.saturating_sub(i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX));
+        let long_ago_ms = now_ms.saturating_sub(i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX));
         let lock = if self.db.backend() == Backend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
         let (of_level, patient) = match level {
             Some(_) => ("AND priority = $5", "WHERE created_at <= $6"),
@@ -97,7 +97,7 @@ impl Jobs {
         .bind(wanted.kind)
         .bind(i64::try_from(count).unwrap_or(i64::MAX));
         if let Some(level) = level {
-            claim = claim.bind(level.rank()).bind(timestamp(waited));
+            claim = claim.bind(level.rank()).bind(timestamp(long_ago_ms));
         }
         let rows = self.db.writer().query_all_raw(claim.on(self.db.backend())).await?;
         let mut claimed: Vec<Claimed> = rows.iter().map(Claimed::read).collect::<Result<_, _>>()?;

@@ -58,10 +58,10 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             max_attempts: 5,
-            timeout: Duration::from_secs(3600),
+            timeout: Duration::from_hours(1),
             concurrency: usize::MAX,
             first_wait: Duration::from_secs(2),
-            longest_wait: Duration::from_secs(600),
+            longest_wait: Duration::from_mins(10),
         }
     }
 }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest_and_differ() {
         let policy =
-            Policy { first_wait: Duration::from_secs(2), longest_wait: Duration::from_secs(60), ..Policy::default() };
+            Policy { first_wait: Duration::from_secs(2), longest_wait: Duration::from_mins(1), ..Policy::default() };
         let rng = SeededRng::new(3);
         for (attempt, whole_s) in [(1, 2), (2, 4), (3, 8), (5, 32), (6, 60), (40, 60)] {
             let wait = policy.wait_after(attempt, &rng);

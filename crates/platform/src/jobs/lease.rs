@@ -212,7 +212,7 @@ mod tests {
     fn a_watcher_that_slept_takes_nobody_for_dead() {
         let (mut watch, start) = (Watch::default(), Instant::now());
         assert!(watch.look(&[(worker(1), 1)], start, PATIENCE).is_empty());
-        assert!(watch.look(&[(worker(1), 1)], start + Duration::from_secs(3600), PATIENCE).is_empty());
+        assert!(watch.look(&[(worker(1), 1)], start + Duration::from_hours(1), PATIENCE).is_empty());
         assert!(watch.look(&[(worker(1), 2)], start + Duration::from_secs(3601), PATIENCE).is_empty());
     }
 }

@@ -16,7 +16,7 @@ pub use server::{Answer, Believer, Call, TestParts, TestServer};
 use crate::db::{Backend, Db, DbFault, DbOptions, Target};
 
 /// How long a test waits for the server to make a database, and to let it in.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// An empty database of its own for one test.
 #[derive(Debug)]
@@ -37,6 +37,11 @@ impl TestDb {
         }
     }
 
+    /// On SQLite, in a folder of its own.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
     pub async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder for a database: {error}"));
         let options = DbOptions::new(Target::file(&folder.path().join("test.db")));
@@ -79,6 +84,10 @@ impl TestDb {
     }
 
     /// Closes and removes the database; without it, PostgreSQL keeps it until the server goes.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
     pub async fn remove(self) {
         let closed = self.db.close().await;
         assert!(closed.is_ok(), "{closed:?}");

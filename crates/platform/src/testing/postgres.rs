@@ -18,7 +18,7 @@ use sea_orm::sqlx::{Connection as _, PgConnection};
 const SCRIPT: &str = include_str!("postgres.sh");
 
 /// How long a server may take to be set up and to answer: a second where nobody else works, minutes where many build.
-const START_TIMEOUT: Duration = Duration::from_secs(240);
+const START_TIMEOUT: Duration = Duration::from_mins(4);
 
 /// How long the shared server waits for another test.
 const SHARED_PATIENCE_SECONDS: u32 = 15;
@@ -47,6 +47,10 @@ impl PostgresServer {
     }
 
     /// A server for one test, which may stop it; it goes, with its folder, soon after the last use.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
     pub fn own(settings: &[&str]) -> Self {
         let own = tempfile::Builder::new().prefix("pressroom-test-postgres-").tempdir();
         let folder = own.unwrap_or_else(|error| panic!("no folder for a server: {error}")).keep();
@@ -62,6 +66,10 @@ impl PostgresServer {
     }
 
     /// Stops the server as a crash would; it comes back at once.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
     pub fn crash(&self) {
         let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
         let pid = pid.lines().next().unwrap_or_default();
@@ -132,6 +140,7 @@ fn start(folder: &Path, patience_seconds: u32, settings: &[&str]) -> u16 {
         let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
         panic!("PostgreSQL did not start; install it with `scripts/setup test`. It said: {log}");
     }
+    std::thread::spawn(move || drop(keeper.wait()));
     fs::write(folder.join("port"), port.to_string()).unwrap_or_else(|error| panic!("{error}"));
     port
 }

@@ -22,7 +22,7 @@ use sea_orm::ConnectionTrait as _;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Writes down which user registered, and fails over user 13.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ both_databases! {
 
     async fn an_event_is_brought_soon_after_its_commit(test: &TestDb) {
         let outbox = set_up(test, Arc::new(SystemClock)).await;
-        let options = RelayOptions { poll: Duration::from_secs(3600), ..RelayOptions::default() };
+        let options = RelayOptions { poll: Duration::from_hours(1), ..RelayOptions::default() };
         let bus = Arc::new(LocalBus::default());
         let mut live = bus.subscribe();
         let relay = Relay::new(test.db().clone(), Arc::new(SystemClock), bus, vec![Arc::new(Register)]);

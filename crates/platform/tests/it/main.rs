@@ -1,4 +1,9 @@
 //! Tests of the database and what is built on it, on SQLite and on PostgreSQL.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what cannot be set up is a failed test, in functions beside the tests too"
+)]
 
 mod db;
 mod events;

@@ -163,7 +163,7 @@ impl Shared {
                 Ok(0) => {}
                 Err(error) => tracing::debug!(%error, "old jobs could not be removed"),
             }
-            self.pause(std::time::Duration::from_secs(3600)).await;
+            self.pause(std::time::Duration::from_hours(1)).await;
         }
     }
 }

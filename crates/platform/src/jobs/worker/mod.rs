@@ -62,7 +62,7 @@ impl Default for WorkerOptions {
             progress: Duration::from_millis(300),
             grace: Duration::from_secs(10),
             drain: Duration::from_secs(20),
-            keep: Duration::from_secs(30 * 24 * 3600),
+            keep: Duration::from_hours(720),
         }
     }
 }
@@ -131,10 +131,10 @@ impl Worker {
             tracing::error!(%error, "the ends of jobs could not be written; others will do them again");
         }
         while chores.join_next().await.is_some() {}
-        if let Some(worker) = shared.slots.worker() {
-            if let Err(error) = shared.jobs.remove_worker(worker, None).await {
-                tracing::warn!(%error, "the worker could not say goodbye; others notice soon");
-            }
+        if let Some(worker) = shared.slots.worker()
+            && let Err(error) = shared.jobs.remove_worker(worker, None).await
+        {
+            tracing::warn!(%error, "the worker could not say goodbye; others notice soon");
         }
     }
 }

@@ -68,7 +68,7 @@ both_databases! {
     async fn every_query_of_the_queue_and_its_lists_uses_an_index(test: &TestDb) {
         let jobs = set_up(test).await;
         jobs.enqueue_all((0..3000).map(|number| note("x").owned_by(format!("owner {}", number % 300)))).await.unwrap();
-        jobs.enqueue_all((0..200).map(|_| note("x").after(Duration::from_secs(3600)))).await.unwrap();
+        jobs.enqueue_all((0..200).map(|_| note("x").after(Duration::from_hours(1)))).await.unwrap();
         // An index without rows has no statistics, so there are jobs in each state.
         for statement in [
             "UPDATE jobs SET state = 'succeeded' WHERE priority = 2 AND owner > 'owner 2'",

@@ -61,7 +61,7 @@ both_databases! {
     async fn a_waiting_worker_hears_of_a_job_at_once(test: &TestDb) {
         let jobs = set_up(test).await;
         // It would look by itself only after an hour.
-        let options = WorkerOptions { poll: Duration::from_secs(3600), ..quick() };
+        let options = WorkerOptions { poll: Duration::from_hours(1), ..quick() };
         let worker = Running::start(&jobs, notes(|note, _| async move { Ok(note.text) }), options);
         // The first may be found by its first look, the others are not.
         for _ in 0..3 {
@@ -122,7 +122,7 @@ both_databases! {
     async fn a_batch_whose_time_comes_at_once_does_not_hold_up_another(test: &TestDb) {
         let (clock, log) = (ManualClock::at(1_700_000_000_000), Log::default());
         let jobs = set_up_at(test, Arc::new(clock.clone())).await;
-        let later = Duration::from_secs(3600);
+        let later = Duration::from_hours(1);
         jobs.enqueue_all((0..400).map(|_| note("ann").owned_by("ann").after(later))).await.unwrap();
         clock.jump(3_600_001);
         // The first waits until all others are ready, and the other owner's is there.
@@ -150,7 +150,7 @@ both_databases! {
     async fn a_delayed_job_waits_for_its_time(test: &TestDb) {
         let clock = ManualClock::at(1_700_000_000_000);
         let jobs = set_up_at(test, Arc::new(clock.clone())).await;
-        let after = jobs.enqueue(note("after").after(Duration::from_secs(60))).await.unwrap();
+        let after = jobs.enqueue(note("after").after(Duration::from_mins(1))).await.unwrap();
         let at = jobs.enqueue(note("at").at_ms(1_700_000_120_000)).await.unwrap();
         let options = WorkerOptions { poll: Duration::from_millis(50), ..quick() };
         let worker = Running::start(&jobs, notes(|note, _| async move { Ok(note.text) }), options);

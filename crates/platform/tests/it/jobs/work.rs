@@ -126,7 +126,7 @@ both_databases! {
     async fn a_waiting_job_is_cancelled_at_once_and_never_runs(test: &TestDb) {
         let jobs = set_up(test).await;
         let id = jobs.enqueue(note("unwanted")).await.unwrap();
-        let later = jobs.enqueue(note("unwanted too").after(Duration::from_secs(60))).await.unwrap();
+        let later = jobs.enqueue(note("unwanted too").after(Duration::from_mins(1))).await.unwrap();
         assert_eq!(jobs.cancel(id, None).await.unwrap().state, JobState::Cancelled);
         assert_eq!(jobs.cancel(later, None).await.unwrap().state, JobState::Cancelled);
         assert_eq!(jobs.cancel(id, None).await.unwrap().state, JobState::Cancelled);
