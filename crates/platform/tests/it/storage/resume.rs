@@ -7,6 +7,7 @@ use platform::{
     both_databases,
     server::{health::Health, listen::Server, settings::ServerSettings},
     storage::UploadState,
+    testing::TestDb,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

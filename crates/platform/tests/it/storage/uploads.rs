@@ -6,6 +6,7 @@ use kernel::ErrorKind;
 use platform::{
     both_databases,
     storage::{CheckError, Chunk, StorageError, StorageSettings, UploadState},
+    testing::TestDb,
 };
 
 use super::desk::{Desk, HOUR_MS, broken_chunk, chunk, noise, settings, user};
