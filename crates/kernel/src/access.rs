@@ -109,6 +109,8 @@ named!(
         UseAi = "use:ai",
         /// See and change users, read the audit log.
         ManageUsers = "manage:users",
+        /// See everybody's tasks, stop them and let them run again.
+        ManageTasks = "manage:tasks",
     }
 );
 

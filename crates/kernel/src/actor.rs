@@ -80,6 +80,14 @@ impl Actor {
         if self.may(permission) { Ok(()) } else { Err(Forbidden::Lacks(permission)) }
     }
 
+    /// Fails where none of these may be done; there is at least one.
+    pub fn require_any(&self, permissions: &[Permission]) -> Result<(), Forbidden> {
+        match permissions {
+            [first, others @ ..] if !others.iter().any(|other| self.may(*other)) => self.require(*first),
+            _ => Ok(()),
+        }
+    }
+
     /// Fails where only an API key was shown: keys make no keys and change no passwords.
     pub fn require_login(&self) -> Result<(), Forbidden> {
         match self.credential {

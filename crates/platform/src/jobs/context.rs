@@ -11,7 +11,7 @@ use super::{
     claim::Claimed,
     settle::{Ended, Outcome},
 };
-use crate::db::Transaction;
+use crate::db::{Db, Transaction};
 
 /// Why a job was told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,11 @@ impl JobContext {
 
     pub fn id(&self) -> JobId {
         self.inner.id
+    }
+
+    /// The database that it is in.
+    pub fn db(&self) -> &Db {
+        self.inner.jobs.db()
     }
 
     /// Whose task it is; empty for a job of the system's own.

@@ -73,6 +73,14 @@ impl Jobs {
         Ok(self.db.writer().execute_raw(count.on(self.db.backend())).await?.rows_affected() > 0)
     }
 
+    /// How many workers there are.
+    pub async fn worker_count(&self) -> Result<u64, DbError> {
+        let query = Sql::new("SELECT count(*) FROM job_workers").on(self.db.backend());
+        let row = self.db.reader().query_one_raw(query).await?;
+        let count: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok(count.unwrap_or_default().unsigned_abs())
+    }
+
     pub(super) async fn read_beats(&self) -> Result<Vec<(Uuid, i64)>, DbError> {
         let query = Sql::new("SELECT id, beat FROM job_workers").on(self.db.backend());
         let rows = self.db.reader().query_all_raw(query).await?;

@@ -34,7 +34,8 @@ const UP: &[&str] = &[
         error TEXT,
         created_at TIMESTAMPTZ NOT NULL,
         started_at TIMESTAMPTZ,
-        finished_at TIMESTAMPTZ
+        finished_at TIMESTAMPTZ,
+        subject TEXT
     )",
     "CREATE INDEX jobs_ready ON jobs (kind, priority, tag, id) WHERE state = 'ready'",
     "CREATE INDEX jobs_ready_owner ON jobs (kind, priority, owner, tag) WHERE state = 'ready'",
@@ -42,6 +43,7 @@ const UP: &[&str] = &[
     "CREATE INDEX jobs_running ON jobs (worker_id) WHERE state = 'running'",
     "CREATE INDEX jobs_by_owner ON jobs (owner, id)",
     "CREATE INDEX jobs_by_state ON jobs (state, id)",
+    "CREATE INDEX jobs_by_subject ON jobs (subject, id) WHERE subject IS NOT NULL",
     "CREATE INDEX jobs_by_kind ON jobs (kind, id)",
     "CREATE TABLE job_workers (
         id UUID NOT NULL PRIMARY KEY,

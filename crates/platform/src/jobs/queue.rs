@@ -35,6 +35,7 @@ pub struct NewJob<K: JobKind> {
     priority: Priority,
     start: Start,
     max_attempts: Option<u32>,
+    subject: Option<String>,
     kind: PhantomData<K>,
 }
 
@@ -49,14 +50,28 @@ enum Start {
 impl<K: JobKind> NewJob<K> {
     /// A job of the system's own, which is no task of anybody.
     pub fn new(payload: K::Payload) -> Self {
-        let start = Start::Now;
-        Self { payload, owner: String::new(), priority: Priority::Medium, start, max_attempts: None, kind: PhantomData }
+        Self {
+            payload,
+            owner: String::new(),
+            priority: Priority::Medium,
+            start: Start::Now,
+            max_attempts: None,
+            subject: None,
+            kind: PhantomData,
+        }
     }
 
     /// Makes it a task of this owner, who sees it and shares the workers with other owners.
     #[must_use]
     pub fn owned_by(mut self, owner: impl Into<String>) -> Self {
         self.owner = owner.into();
+        self
+    }
+
+    /// Says what it works on, such as `videos/0193a5c4-7b1e-7c3a-9f00-2b6d1e8a4c55`: tasks are listed by it.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
         self
     }
 
@@ -96,6 +111,7 @@ impl<K: JobKind> NewJob<K> {
             start: self.start,
             payload: payload.map_err(|source| JobsError::Payload { kind: K::NAME, source })?,
             max_attempts: self.max_attempts.unwrap_or(K::policy().max_attempts),
+            subject: self.subject,
         })
     }
 }
@@ -109,6 +125,7 @@ pub(super) struct NewRow {
     start: Start,
     payload: String,
     max_attempts: u32,
+    subject: Option<String>,
 }
 
 impl Jobs {
@@ -173,9 +190,9 @@ impl Jobs {
         let now_ms = self.clock.now_ms();
         let mut insert = Sql::new(
             "INSERT INTO jobs (id, kind, owner, state, priority, tag, payload, attempts, max_attempts, run_at, delay_ms,
-                cancel_requested, created_at) VALUES ",
+                cancel_requested, created_at, subject) VALUES ",
         )
-        .tuples(chunk.len(), 13);
+        .tuples(chunk.len(), 14);
         for (id, row) in chunk {
             let (run_at_ms, delay_ms) = row.start.run_at(now_ms);
             let (state, tag) = if run_at_ms.is_some() {
@@ -198,7 +215,8 @@ impl Jobs {
                 .bind(run_at_ms.map(timestamp))
                 .bind(delay_ms)
                 .bind(false)
-                .bind(timestamp(now_ms));
+                .bind(timestamp(now_ms))
+                .bind(row.subject.clone());
         }
         tx.execute_raw(insert.on(tx.backend())).await?;
         Ok(())

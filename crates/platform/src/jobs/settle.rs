@@ -24,6 +24,19 @@ pub(super) enum Outcome {
     Returned,
 }
 
+impl Outcome {
+    /// For the log.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Succeeded(_) => "succeeded",
+            Self::Again(..) => "to be tried again",
+            Self::Failed(_) => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Returned => "given back",
+        }
+    }
+}
+
 /// An attempt that ended.
 #[derive(Debug, Clone)]
 pub(super) struct Ended {

@@ -17,7 +17,7 @@ use super::{
 use crate::db::{Backend, DbError, Sql, Topic, Transaction, millis, timestamp};
 
 const COLUMNS: &str = "id, kind, owner, state, priority, attempts, max_attempts, cancel_requested, progress, result, error, \
-     run_at, created_at, started_at, finished_at";
+     run_at, created_at, started_at, finished_at, subject";
 
 /// How many old jobs one statement removes.
 const REMOVE_BATCH: i64 = 1000;
@@ -46,6 +46,8 @@ pub struct Task {
     pub created_at_ms: i64,
     pub started_at_ms: Option<i64>,
     pub finished_at_ms: Option<i64>,
+    /// What it works on, such as `videos/0193a5c4-7b1e-7c3a-9f00-2b6d1e8a4c55`.
+    pub subject: Option<String>,
 }
 
 /// Which jobs are meant; what is absent does not matter.
@@ -55,6 +57,8 @@ pub struct TaskFilter {
     pub owner: Option<String>,
     pub kind: Option<String>,
     pub state: Option<JobState>,
+    /// What they work on.
+    pub subject: Option<String>,
 }
 
 /// How many jobs of a kind wait, and since when the one that waits longest.
@@ -80,6 +84,36 @@ impl Jobs {
         let row = self.db.reader().query_one_raw(query.on(self.db.backend())).await?;
         let task = row.map(|row| Task::read(&row)).transpose()?;
         task.filter(|task| is_of(task, owner)).ok_or(JobsError::NotFound(id))
+    }
+
+    /// A job that was enqueued in `tx`.
+    pub async fn get_in(&self, tx: &Transaction, id: JobId) -> Result<Task, JobsError> {
+        let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs WHERE id = $1")).bind(id.as_uuid());
+        let row = tx.query_one_raw(query.on(tx.backend())).await?;
+        Ok(Task::read(&row.ok_or(JobsError::NotFound(id))?)?)
+    }
+
+    /// A job about `subject` that has not ended.
+    pub async fn find_open(&self, tx: &Transaction, subject: &str) -> Result<Option<JobId>, JobsError> {
+        let query = Sql::new(
+            "SELECT id FROM jobs WHERE subject = $1 AND state IN ('ready', 'delayed', 'running') ORDER BY id DESC LIMIT 1",
+        );
+        let row = tx.query_one_raw(query.bind(subject).on(tx.backend())).await?;
+        Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.map(JobId::from_uuid))
+    }
+
+    /// Those of these jobs that are there, in no order.
+    pub(crate) async fn get_all(&self, ids: &[JobId]) -> Result<Vec<Task>, JobsError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Lists are filled up to a power of two, so that few statements differ.
+        let count = ids.len().next_power_of_two();
+        let places: Vec<_> = (1..=count).map(|place| format!("${place}")).collect();
+        let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs WHERE id IN ({})", places.join(", ")));
+        let query = (0..count).fold(query, |query, index| query.bind(ids[index.min(ids.len() - 1)].as_uuid()));
+        let rows = self.db.reader().query_all_raw(query.on(self.db.backend())).await?;
+        Ok(rows.iter().map(Task::read).collect::<Result<_, _>>()?)
     }
 
     /// Stops a job. One that waits is cancelled at once, one that runs is told to stop; a second call changes nothing.
@@ -209,6 +243,9 @@ fn list_query(filter: &TaskFilter, page: &PageRequest) -> Result<Sql, JobsError>
     if let Some(state) = filter.state {
         add("state", "=", state.as_str().into());
     }
+    if let Some(subject) = &filter.subject {
+        add("subject", "=", subject.clone().into());
+    }
     if let Some(after) = &page.after {
         add("id", "<", after.part::<Uuid>()?.into());
     }
@@ -252,6 +289,7 @@ impl Task {
             created_at_ms: time(12)?.unwrap_or_default(),
             started_at_ms: time(13)?,
             finished_at_ms: time(14)?,
+            subject: row.try_get_by_index(15)?,
         })
     }
 }

@@ -1,8 +1,13 @@
 //! One attempt at a job: run, timed, stopped when it is told to, and its end put in words.
 
-use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt as _;
+use tracing::Instrument as _;
 
 use super::{
     super::{JobContext, JobError, JobFailure, Jobs, Policy, Registry, StopReason, claim::Claimed, settle::Outcome},
@@ -19,6 +24,24 @@ pub(super) async fn run(
     jobs: &Jobs,
     context: &JobContext,
     job: &Claimed,
+) -> Option<Outcome> {
+    if job.owner.is_empty() {
+        return attempt_at(registry, options, jobs, (context, job)).await;
+    }
+    let (task_id, kind, attempt) = (context.id(), &job.kind, job.attempts);
+    let span = tracing::info_span!("task", %task_id, kind, user_id = job.owner, attempt);
+    let begun = Instant::now();
+    let outcome = attempt_at(registry, options, jobs, (context, job)).instrument(span.clone()).await;
+    let ended = outcome.as_ref().map_or("another worker's", Outcome::name);
+    span.in_scope(|| tracing::info!(ended, elapsed_ms = begun.elapsed().as_millis() as u64, "a job ended"));
+    outcome
+}
+
+async fn attempt_at(
+    registry: &Registry,
+    options: &WorkerOptions,
+    jobs: &Jobs,
+    (context, job): (&JobContext, &Claimed),
 ) -> Option<Outcome> {
     let handler = registry.find(&job.kind)?;
     let policy = handler.policy();

@@ -39,7 +39,7 @@ both_databases! {
         let id = jobs.enqueue(note("one")).await.unwrap();
         jobs.enqueue(note("two")).await.unwrap();
         jobs.cancel(id, None).await.unwrap();
-        let of = |kind: &str, state| TaskFilter { owner: None, kind: Some(kind.to_owned()), state: Some(state) };
+        let of = |kind: &str, state| TaskFilter { kind: Some(kind.to_owned()), state: Some(state), ..TaskFilter::default() };
         let cancelled = jobs.list(&of("notes", JobState::Cancelled), &PageRequest::default()).await.unwrap();
         assert_eq!(cancelled.items.iter().map(|task| task.id).collect::<Vec<_>>(), [id]);
         assert!(jobs.list(&of("letters", JobState::Ready), &PageRequest::default()).await.unwrap().items.is_empty());
@@ -86,6 +86,7 @@ both_databases! {
             "SELECT * FROM jobs WHERE kind = 'notes' ORDER BY id DESC LIMIT 51".to_owned(),
             format!("SELECT * FROM jobs WHERE state = 'failed' AND id < {id} ORDER BY id DESC LIMIT 51"),
             "SELECT * FROM jobs WHERE kind = 'notes' AND state = 'failed' ORDER BY id DESC LIMIT 51".to_owned(),
+            "SELECT * FROM jobs WHERE owner = 'owner 1' AND subject = 'videos/1' ORDER BY id DESC LIMIT 51".to_owned(),
             "SELECT id FROM jobs WHERE state = 'ready' AND kind = 'notes' ORDER BY priority, tag, id LIMIT 64".to_owned(),
             "SELECT max(tag) FROM jobs WHERE state = 'ready' AND kind = 'notes' AND priority = 2 AND owner = 'owner 1'".to_owned(),
             "SELECT min(tag) FROM jobs WHERE state = 'ready' AND kind = 'notes' AND priority = 2".to_owned(),

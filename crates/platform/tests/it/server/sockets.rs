@@ -132,12 +132,9 @@ async fn who_is_slow_to_send_a_body_is_told_so() {
 async fn a_body_without_a_length_is_cut_off_where_it_becomes_too_large() {
     let test = TestDb::open(Backend::Sqlite).await;
     let running = start(&test, |settings| settings.max_body_bytes = 1024).await;
-    let mut text =
-        "POST /length HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n".to_owned();
-    for _ in 0..20 {
-        text.push_str(&format!("64\r\n{}\r\n", "x".repeat(100)));
-    }
-    let answer = ask(running.address, &format!("{text}0\r\n\r\n")).await;
+    let head = "POST /length HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    let chunk = format!("64\r\n{}\r\n", "x".repeat(100));
+    let answer = ask(running.address, &format!("{head}{}0\r\n\r\n", chunk.repeat(20))).await;
     assert!(answer.contains("application/problem+json"), "{answer}");
     let announced = "POST /length HTTP/1.1\r\nhost: a\r\ncontent-length: 999999999\r\nconnection: close\r\n\r\n";
     let answer = ask(running.address, announced).await;

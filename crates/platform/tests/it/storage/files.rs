@@ -113,7 +113,7 @@ both_databases! {
         let file = desk.receive(&user(1), "a", b"bytes").await.unwrap();
         let other = desk.receive(&user(1), "b", b"bytes").await.unwrap();
         assert!(desk.files.link(&user(2), file.id, None).await.is_err());
-        let link = desk.files.link(&user(1), file.id, Some(Duration::from_secs(3600))).await.unwrap();
+        let link = desk.files.link(&user(1), file.id, Some(Duration::from_hours(1))).await.unwrap();
         assert_eq!(desk.restarted().open_link(file.id, &link.token).await.unwrap(), file);
         assert_eq!(desk.files.open_link(other.id, &link.token).await.unwrap_err().kind(), ErrorKind::Forbidden);
         desk.clock.jump(HOUR_MS);
