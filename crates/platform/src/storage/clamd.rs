@@ -1,4 +1,4 @@
-//! ClamAV's daemon, spoken to in its own protocol (`INSTREAM`, clamd(8)) over TCP or a socket of this machine.
+//! ClamAV's daemon, spoken to in its own protocol (`INSTREAM`, `clamd(8)`) over TCP or a socket of this machine.
 
 use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{ByteStream, ScanError, Verdict, VirusScanner};
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long it may take to say what it found; unpacking archives takes time.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The most of an answer that is read.
 const MAX_ANSWER_BYTES: u64 = 4096;

@@ -24,6 +24,8 @@ pub enum StorageError {
     DiskFull,
     #[error("the upload goes on at byte {expected}, not at {given}; ask for its offset first")]
     Offset { expected: u64, given: u64 },
+    #[error("another connection goes on with the upload; ask for its offset first")]
+    Superseded,
     #[error("the upload is complete; nothing can be added to it")]
     Complete,
     #[error("the file was refused: it {0}")]
@@ -67,7 +69,7 @@ impl StorageError {
             | Self::Body(_)
             | Self::Page(_) => ErrorKind::Invalid,
             Self::Quota { .. } | Self::DiskFull => ErrorKind::Exhausted,
-            Self::Offset { .. } | Self::Complete => ErrorKind::Conflict,
+            Self::Offset { .. } | Self::Superseded | Self::Complete => ErrorKind::Conflict,
             Self::Uninspected(_) => ErrorKind::Unavailable,
             Self::Link(error) => error.kind(),
             Self::Forbidden(error) => error.kind(),
@@ -80,7 +82,7 @@ impl StorageError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Uninspected(_) => Some(Duration::from_secs(10)),
-            Self::DiskFull => Some(Duration::from_secs(60)),
+            Self::DiskFull => Some(Duration::from_mins(1)),
             Self::Db(error) => error.retry_after(),
             _ => None,
         }

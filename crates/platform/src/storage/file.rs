@@ -71,6 +71,11 @@ pub struct MediaType(String);
 pub struct MediaTypeError(String);
 
 impl MediaType {
+    /// That of bytes of which nothing is known.
+    pub fn octets() -> Self {
+        Self("application/octet-stream".to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

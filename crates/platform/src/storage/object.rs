@@ -57,6 +57,15 @@ impl Objects {
         Self { store, local: None, ids }
     }
 
+    /// Whether the store answers: asked for an object that is not there, it says so.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        let nothing = key(ObjectId::from_uuid(kernel::Uuid::nil()));
+        match self.store.head(&nothing).await {
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Begins an object of at most `max_bytes`; it is there once its writer is finished.
     pub async fn writer(&self, max_bytes: u64) -> Result<ObjectWriter, StorageError> {
         let object = ObjectId::new(self.ids.as_ref());

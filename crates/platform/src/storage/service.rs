@@ -122,6 +122,18 @@ impl Files {
         self.objects.write(ReaderStream::with_capacity(file, READ_BYTES), self.settings.max_file_bytes).await
     }
 
+    /// Makes a file of one of this machine that nobody vouches for, looked into like one that a user sends.
+    pub async fn adopt(&self, owner: UserId, name: FileName, path: &Path) -> Result<File, StorageError> {
+        let stored = self.store(path).await?;
+        match self.accept(owner, &name, &stored, &Receipt::none()).await {
+            Ok(file) => Ok(file),
+            Err(error) => {
+                self.objects.discard(&[stored.object]).await;
+                Err(error)
+            }
+        }
+    }
+
     /// Makes a file of an object that was stored.
     pub async fn add(&self, new: NewFile, stored: &StoredObject) -> Result<File, StorageError> {
         let new = &new;
@@ -159,6 +171,13 @@ impl Files {
         require_reading(actor)?;
         let file = table::find(&self.db, id).await?;
         file.filter(|file| file.owner == actor.user_id).ok_or(StorageError::NoFile(id))
+    }
+
+    /// Files of one user, in the order of `ids`, for the server's own work on them. Those of others are not there.
+    pub async fn find_all(&self, owner: UserId, ids: &[FileId]) -> Result<Vec<File>, StorageError> {
+        let files = table::find_all(&self.db, ids).await?;
+        let of = |id: &FileId| files.iter().find(|file| file.id == *id && file.owner == owner).cloned();
+        ids.iter().map(|id| of(id).ok_or(StorageError::NoFile(*id))).collect()
     }
 
     /// The file that a link opens.
@@ -226,7 +245,7 @@ async fn remove_in(tx: &Transaction, file: &File) -> Result<bool, StorageError> 
 
 /// Files are there to make videos and dubs from: who may make either may bring them.
 pub(super) fn require_writing(actor: &Actor) -> Result<(), StorageError> {
-    if actor.may(Permission::CreateDubs) { Ok(()) } else { Ok(actor.require(Permission::CreateVideos)?) }
+    Ok(actor.require_any(&[Permission::CreateVideos, Permission::CreateDubs])?)
 }
 
 /// Whoever brought files reads them, also with another role by now; an API key needs to be made for that.

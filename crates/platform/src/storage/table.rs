@@ -39,6 +39,17 @@ pub(super) async fn find(db: &Db, id: FileId) -> Result<Option<File>, StorageErr
     db.reader().query_one_raw(one.on(db.backend())).await?.map(|row| read(&row)).transpose()
 }
 
+/// Those of these files that are there, in no order.
+pub(super) async fn find_all(db: &Db, ids: &[FileId]) -> Result<Vec<File>, StorageError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<_> = (1..=ids.len()).map(|place| format!("${place}")).collect();
+    let query = Sql::new(format!("SELECT {COLUMNS} FROM files WHERE id IN ({})", places.join(", ")));
+    let query = ids.iter().fold(query, |query, id| query.bind(id.as_uuid()));
+    db.reader().query_all_raw(query.on(db.backend())).await?.iter().map(read).collect()
+}
+
 /// The newest files of a user, from the one after `after` on.
 pub(super) async fn list(db: &Db, owner: UserId, after: Option<FileId>, limit: u64) -> Result<Vec<File>, StorageError> {
     let after = after.map_or(Uuid::max(), FileId::as_uuid);

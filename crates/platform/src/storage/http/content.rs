@@ -140,7 +140,7 @@ async fn select(files: &Files, file: &File, asked: &Asked, tag: &str) -> Result<
             let detail = format!("the file has {} bytes", file.size_bytes);
             return Err(problem.detail(detail).header(header::CONTENT_RANGE, known));
         }
-        Selection::Parts(parts) => return many_parts(files, file, Parts { parts, kind, is_head }),
+        Selection::Parts(parts) => return many_parts(files, file, Parts { ranges: parts, kind, is_head }),
         Selection::Whole => (StatusCode::OK, 0..file.size_bytes),
         Selection::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
     };
@@ -156,14 +156,14 @@ async fn select(files: &Files, file: &File, asked: &Asked, tag: &str) -> Result<
 }
 
 struct Parts {
-    parts: Vec<Range<u64>>,
+    ranges: Vec<Range<u64>>,
     kind: HeaderValue,
     is_head: bool,
 }
 
 /// Several parts in one body (RFC 9110, section 15.3.7.2). What separates them holds a hash of the file, which no file holds.
 fn many_parts(files: &Files, file: &File, parts: Parts) -> Result<Response, Problem> {
-    let Parts { parts, kind, is_head } = parts;
+    let Parts { ranges, kind, is_head } = parts;
     let boundary = format!("part-{}", &file.hash.to_hex()[..32]);
     let kind = kind.to_str().map_err(|error| Problem::internal(&error))?.to_owned();
     let head = |range: &Range<u64>| {
@@ -171,7 +171,7 @@ fn many_parts(files: &Files, file: &File, parts: Parts) -> Result<Response, Prob
         format!("\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: bytes {place}\r\n\r\n")
     };
     let end = format!("\r\n--{boundary}--\r\n");
-    let heads: Vec<(String, Range<u64>)> = parts.into_iter().map(|range| (head(&range), range)).collect();
+    let heads: Vec<(String, Range<u64>)> = ranges.into_iter().map(|range| (head(&range), range)).collect();
     let length = heads.iter().map(|(head, range)| head.len() as u64 + range.end - range.start).sum::<u64>();
     let length = length + end.len() as u64;
     let body = if is_head { Body::empty() } else { Body::from_stream(join(files.clone(), file.clone(), heads, end)) };

@@ -47,6 +47,10 @@ fn in_ascii(name: &str) -> String {
     name.chars().map(|character| if character.is_ascii() { character } else { '_' }).collect()
 }
 
+fn hex_digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).unwrap_or('0').to_ascii_uppercase()
+}
+
 /// Percent-encodes all but the characters of an `attr-char` (RFC 8187, section 3.2.1).
 fn encode(name: &str) -> String {
     let mut encoded = String::new();
@@ -54,7 +58,7 @@ fn encode(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
         }
     }
     encoded

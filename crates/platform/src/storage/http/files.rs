@@ -6,15 +6,13 @@ use axum::{
     extract::{Request, State},
     http::StatusCode,
 };
-use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::multipart;
 use crate::{
-    db::timestamp,
     idempotency::Reply,
-    server::{Claimed, Json, List, PageBody, PageQuery, Path, Problem, Query, SignedIn},
+    server::{Claimed, Json, List, PageBody, PageQuery, Path, Problem, Query, SignedIn, time::rfc3339},
     storage::{File, FileId, Files},
 };
 
@@ -55,16 +53,11 @@ impl From<&File> for FileBody {
             media_type: media_type.to_string(),
             size_bytes: *size_bytes,
             hash: hash.to_hex().to_string(),
-            created_at: time(*created_at_ms),
+            created_at: rfc3339(*created_at_ms),
             stream_url: format!("/api/v1/stream/{id}"),
             download_url: format!("/api/v1/download/{id}"),
         }
     }
-}
-
-/// A time as it is shown (RFC 3339).
-pub(super) fn time(at_ms: i64) -> String {
-    timestamp(at_ms).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// A file in a form.
@@ -206,7 +199,7 @@ pub(super) async fn create_link(
     let body = LinkBody {
         download_url: format!("/api/v1/download/{id}?token={}", link.token),
         stream_url: format!("/api/v1/stream/{id}?token={}", link.token),
-        expires_at: time(link.expires_at_ms),
+        expires_at: rfc3339(link.expires_at_ms),
     };
     Ok((StatusCode::CREATED, Json(body)))
 }

@@ -93,7 +93,7 @@ impl TusHeaders {
         let fault =
             || Problem::parameter("Upload-Metadata", "send pairs of a key and a value in Base64, with commas between");
         let text = value.to_str().ok().filter(|text| text.len() <= MAX_METADATA_BYTES).ok_or_else(fault)?;
-        let name = find_metadata(text, &["filename", "name"]).ok_or_else(fault)?;
+        let name = find_metadata(text, &["filename", "name"]).map_err(|_| fault())?;
         Ok(FileName::new(&name.unwrap_or_default()))
     }
 
@@ -103,17 +103,20 @@ impl TusHeaders {
     }
 }
 
-/// The value of the first of the keys that is there; nothing where the text is no list of pairs.
-fn find_metadata(text: &str, keys: &[&str]) -> Option<Option<String>> {
+/// The text is no list of pairs of a key and a value in Base64.
+struct NoMetadata;
+
+/// The value of the first of the keys that is there.
+fn find_metadata(text: &str, keys: &[&str]) -> Result<Option<String>, NoMetadata> {
     let mut found = None;
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once(' ').unwrap_or((pair, ""));
-        let value = STANDARD.decode(value.trim()).ok()?;
+        let value = STANDARD.decode(value.trim()).map_err(|_| NoMetadata)?;
         if found.is_none() && keys.contains(&key) {
             found = Some(String::from_utf8_lossy(&value).into_owned());
         }
     }
-    Some(found)
+    Ok(found)
 }
 
 /// A time as headers have it (RFC 9110, section 5.6.7).
@@ -128,7 +131,7 @@ mod tests {
 
     #[test]
     fn names_are_found_in_what_describes_an_upload() {
-        let find = |text| find_metadata(text, &["filename", "name"]);
+        let find = |text| find_metadata(text, &["filename", "name"]).ok();
         assert_eq!(find("filename dGFsay5tcDQ=,is_confidential"), Some(Some("talk.mp4".to_owned())));
         assert_eq!(find("is_confidential, name dGFsay5tcDQ="), Some(Some("talk.mp4".to_owned())));
         assert_eq!(find("is_confidential"), Some(None));

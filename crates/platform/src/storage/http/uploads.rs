@@ -10,13 +10,10 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    files::time,
-    tus::{self, TusHeaders},
-};
+use super::tus::{self, TusHeaders};
 use crate::{
     idempotency::Reply,
-    server::{Claimed, Json, Path, Problem, ProblemType, SignedIn},
+    server::{Claimed, Json, Path, Problem, ProblemType, SignedIn, time::rfc3339},
     storage::{Checksum, Chunk, Files, NewUpload, Upload, UploadId, UploadState},
 };
 
@@ -76,7 +73,7 @@ impl From<&Upload> for UploadBody {
             state,
             reason,
             file_id: (state == UploadStateBody::Complete).then(|| upload.file_id().to_string()),
-            expires_at: time(upload.expires_at_ms),
+            expires_at: rfc3339(upload.expires_at_ms),
         }
     }
 }
@@ -86,7 +83,7 @@ fn progress(upload: &Upload) -> Vec<(header::HeaderName, HeaderValue)> {
     let mut headers = vec![(tus::UPLOAD_OFFSET, HeaderValue::from(upload.offset_bytes))];
     match upload.state {
         UploadState::Receiving => {
-            headers.extend(tus::http_date(upload.expires_at_ms).map(|at| (tus::UPLOAD_EXPIRES, at)))
+            headers.extend(tus::http_date(upload.expires_at_ms).map(|at| (tus::UPLOAD_EXPIRES, at)));
         }
         UploadState::Complete => {
             let place = HeaderValue::from_str(&format!("/api/v1/files/{}", upload.file_id()));

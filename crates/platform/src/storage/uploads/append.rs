@@ -41,8 +41,8 @@ impl std::fmt::Debug for Chunk {
 impl Files {
     /// Adds a piece to an upload of the one who asks. When it is the last, the file is made and the upload is complete.
     ///
-    /// What came before the piece broke off is kept. A piece that another connection still brings ends where it is. The work goes on when the caller is dropped, as that of a connection
-    /// that was cut is: what came is still stored.
+    /// What came before the piece broke off is kept. A piece that another connection still brings ends where it is. The work
+    /// goes on when the caller is dropped, as that of a connection that was cut is: what came is still stored.
     pub async fn append(&self, actor: &Actor, id: UploadId, chunk: Chunk) -> Result<Upload, StorageError> {
         self.own_upload(actor, id).await?;
         self.intakes.end(id).await;
@@ -138,6 +138,7 @@ impl Intake<'_> {
                 End::Full => {}
                 End::Whole => return Ok(()),
                 End::Broken(error) => return Err(StorageError::Body(error)),
+                End::Superseded => return Err(StorageError::Superseded),
             }
         }
     }
@@ -187,6 +188,8 @@ enum End {
     /// The piece is here as a whole.
     Whole,
     Broken(Box<dyn Error + Send + Sync>),
+    /// Another connection goes on with the upload.
+    Superseded,
 }
 
 impl Source {
@@ -198,7 +201,7 @@ impl Source {
                 let next = tokio::select! {
                     biased;
                     next = self.body.next() => next,
-                    () = self.stop.cancelled() => Some(Err("another connection goes on with the upload".into())),
+                    () = self.stop.cancelled() => return (segment, End::Superseded),
                 };
                 match next {
                     Some(Ok(bytes)) => self.rest = bytes,
