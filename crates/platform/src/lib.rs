@@ -1,8 +1,11 @@
-//! Shared IO, a module each: configuration, database, events, jobs, files, HTTP client, resources of the machine, chance, telemetry.
+//! Shared IO, a module each: configuration, database, documents, events, jobs and tasks, files, HTTP client and
+//! server, resources of the machine, chance, telemetry.
 
 pub mod config;
 pub mod db;
+pub mod documents;
 pub mod events;
+mod hex;
 pub mod http;
 pub mod idempotency;
 pub mod jobs;
@@ -11,6 +14,7 @@ pub mod rng;
 pub mod secrets;
 pub mod server;
 pub mod storage;
+pub mod tasks;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

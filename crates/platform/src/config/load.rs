@@ -9,8 +9,9 @@ use figment::{
     value::{Dict, Map, Tag, Value},
 };
 use kernel::ErrorKind;
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::{SETTINGS, Setting, Settings, default_file};
+use super::{Setting, default_file};
 
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "PRESSROOM_";
@@ -20,9 +21,6 @@ const FILE_VARIABLE: &str = "PRESSROOM_CONFIG";
 
 /// A settings file larger than this is not one.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
-
-/// The least memory that work can do with.
-const MIN_MEMORY_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Where settings come from.
 #[derive(Debug, Clone, Default)]
@@ -88,51 +86,35 @@ impl Sources {
     }
 }
 
-impl Settings {
-    /// Reads the settings of this process.
-    pub fn load() -> Result<Self, ConfigError> {
-        Self::load_from(&Sources::of_process())
-    }
+/// Everything that a program can be told, with what it is when nobody says.
+pub trait Settings: Default + Serialize + DeserializeOwned {
+    /// Every setting, for the environment and the reference.
+    const TABLE: &'static [Setting];
+
+    /// What is wrong with the values, by key.
+    fn faults(&self) -> Vec<(&'static str, String)>;
 
     /// Reads settings; every fault of every source is named.
-    pub fn load_from(sources: &Sources) -> Result<Self, ConfigError> {
+    fn load_from(sources: &Sources) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
         let file = read_file(sources, &mut faults);
-        let (environment, unknown) = environment_values(&sources.environment);
+        let (environment, unknown) = environment_values::<Self>(&sources.environment);
         faults.extend(unknown);
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some((path, values)) = file {
             figment = figment.merge(Layer { name: format!("`{}`", path.display()), values });
         }
         figment = figment.merge(Layer { name: "the environment".to_owned(), values: environment });
-        let settings = extract(figment, &mut faults);
-        if let Some(settings) = &settings {
-            settings.check(&mut faults);
-        }
+        let settings = extract::<Self>(figment, &mut faults);
+        let of_values = settings.iter().flat_map(Self::faults).map(|(key, reason)| Fault {
+            key: key.to_owned(),
+            place: "all sources together".to_owned(),
+            reason,
+        });
+        faults.extend(of_values);
         match settings {
             Some(settings) if faults.is_empty() => Ok(settings),
             _ => Err(ConfigError { faults }),
-        }
-    }
-
-    fn check(&self, faults: &mut Vec<Fault>) {
-        let mut fault = |key: &str, reason: String| {
-            faults.push(Fault { key: key.to_owned(), place: "all sources together".to_owned(), reason });
-        };
-        if let Some(jobs) = self.jobs.filter(|jobs| !(1..=512).contains(jobs)) {
-            fault("jobs", format!("{jobs} is not between 1 and 512"));
-        }
-        if let Some(bytes) = self.memory_bytes.filter(|bytes| *bytes < MIN_MEMORY_BYTES) {
-            fault("memory_bytes", format!("{bytes} is too little to work with; give at least {MIN_MEMORY_BYTES}"));
-        }
-        if !(1..=36_500).contains(&self.cache.max_age_days) {
-            fault("cache.max_age_days", format!("{} is not between 1 and 36500", self.cache.max_age_days));
-        }
-        if self.data.as_os_str().is_empty() {
-            fault("data", "it is empty; name a folder".to_owned());
-        }
-        for (key, reason) in self.server.faults() {
-            fault(key, reason);
         }
     }
 }
@@ -178,29 +160,29 @@ fn read_file(sources: &Sources, faults: &mut Vec<Fault>) -> Option<(PathBuf, Dic
 }
 
 /// The values of our variables by the keys they set, and a fault for each variable that sets nothing.
-fn environment_values(environment: &[(String, String)]) -> (Dict, Vec<Fault>) {
+fn environment_values<S: Settings>(environment: &[(String, String)]) -> (Dict, Vec<Fault>) {
     let (mut values, mut faults) = (Dict::new(), Vec::new());
     for (name, text) in environment.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
         if name == FILE_VARIABLE || name == crate::telemetry::FILTER_VARIABLE {
             continue;
         }
-        let Some(setting) = SETTINGS.iter().find(|setting| setting.variable() == *name) else {
-            let known: Vec<_> = SETTINGS.iter().map(Setting::variable).collect();
+        let Some(setting) = S::TABLE.iter().find(|setting| setting.variable() == *name) else {
+            let known: Vec<_> = S::TABLE.iter().map(Setting::variable).collect();
             let reason = format!("it is not known; known are {}", known.join(", "));
             faults.push(Fault { key: name.clone(), place: "the environment".to_owned(), reason });
             continue;
         };
-        insert(&mut values, setting.key, typed(setting, text));
+        insert(&mut values, setting.key, typed::<S>(setting, text));
     }
     (values, faults)
 }
 
 /// A number where the setting takes one; everything else is text as it stands, a path of digits too.
-fn typed(setting: &Setting, text: &str) -> Value {
+fn typed<S: Settings>(setting: &Setting, text: &str) -> Value {
     let Ok(number) = text.parse::<u64>() else { return Value::from(text) };
     let mut alone = Dict::new();
     insert(&mut alone, setting.key, Value::from(number));
-    let is_number = Figment::from(Layer { name: String::new(), values: alone }).extract::<Settings>().is_ok();
+    let is_number = Figment::from(Layer { name: String::new(), values: alone }).extract::<S>().is_ok();
     if is_number { Value::from(number) } else { Value::from(text) }
 }
 
@@ -211,16 +193,16 @@ fn insert(values: &mut Dict, key: &str, value: Value) {
     };
     let entry = values.entry(table.to_owned()).or_insert_with(|| Value::Dict(Tag::Default, Dict::new()));
     if let Value::Dict(_, table) = entry {
-        table.insert(key.to_owned(), value);
+        insert(table, key, value);
     }
 }
 
 /// Reads the settings; for as long as a key is at fault, notes it, sets it aside and reads again.
-fn extract(figment: Figment, faults: &mut Vec<Fault>) -> Option<Settings> {
+fn extract<S: Settings>(figment: Figment, faults: &mut Vec<Fault>) -> Option<S> {
     let original = figment.clone();
     let mut figment = figment;
     loop {
-        let error = match figment.extract::<Settings>() {
+        let error = match figment.extract::<S>() {
             Ok(settings) => return Some(settings),
             Err(error) => error,
         };
@@ -254,69 +236,5 @@ fn remove(values: &mut Dict, path: &[String]) -> bool {
             Some(Value::Dict(_, table)) => remove(table, rest),
             _ => false,
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::telemetry::LogFormat;
-
-    fn environment(variables: &[(&str, &str)]) -> Vec<(String, String)> {
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    fn load(toml: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("pressroom.toml");
-        fs::write(&file, toml).unwrap();
-        Settings::load_from(&Sources { file: Some(file), file_must_exist: true, environment: environment(variables) })
-    }
-
-    #[test]
-    fn nothing_needs_to_be_set() {
-        assert_eq!(Settings::load_from(&Sources::default()), Ok(Settings::default()));
-        assert_eq!(load("", &[]), Ok(Settings::default()));
-    }
-
-    #[test]
-    fn the_environment_overrides_the_file_and_the_file_the_defaults() {
-        let toml = "jobs = 3\ndata = \"/a\"\n[cache]\nmax_bytes = 5_000\n[log]\nformat = \"json\"\n";
-        let settings = load(toml, &[("PRESSROOM_DATA", "/b c"), ("PRESSROOM_CACHE_MAX_AGE_DAYS", "7")]).unwrap();
-        assert_eq!((settings.data, settings.jobs), (PathBuf::from("/b c"), Some(3)));
-        assert_eq!(settings.cache, crate::config::CacheSettings { max_bytes: 5000, max_age_days: 7 });
-        assert_eq!(settings.log.format, LogFormat::Json);
-    }
-
-    #[test]
-    fn a_path_of_digits_stays_a_path() {
-        assert_eq!(load("", &[("PRESSROOM_DATA", "2026")]).unwrap().data, PathBuf::from("2026"));
-    }
-
-    #[test]
-    fn all_faults_are_named_at_once_with_their_places() {
-        let toml = "jobs = \"many\"\ncolour = 1\n[cache]\nmax_byte = 1\nmax_age_days = 0\n";
-        let error = load(toml, &[("PRESSROOM_LOG_FORMAT", "xml"), ("PRESSROOM_SPEED", "1")]).unwrap_err();
-        let mut keys: Vec<_> = error.faults.iter().map(|fault| fault.key.as_str()).collect();
-        keys.sort_unstable();
-        let expected = ["PRESSROOM_SPEED", "cache.max_age_days", "cache.max_byte", "colour", "jobs", "log.format"];
-        assert_eq!(keys, expected, "{error}");
-        let place = |key: &str| error.faults.iter().find(|fault| fault.key == key).unwrap().place.clone();
-        assert!(place("jobs").contains("pressroom.toml"), "{error}");
-        assert_eq!(place("log.format"), "the environment");
-    }
-
-    #[test]
-    fn a_file_that_is_no_toml_is_named() {
-        let error = load("jobs = = 3", &[]).unwrap_err();
-        assert!(error.to_string().contains("pressroom.toml"), "{error}");
-    }
-
-    #[test]
-    fn a_file_that_the_user_named_must_exist() {
-        let sources = Sources { file: Some("/nowhere/pressroom.toml".into()), ..Sources::default() };
-        assert!(Settings::load_from(&sources).is_ok());
-        let error = Settings::load_from(&Sources { file_must_exist: true, ..sources }).unwrap_err();
-        assert!(error.to_string().contains("/nowhere/pressroom.toml"), "{error}");
     }
 }
