@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// How long an answer is given again.
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const LIFETIME: Duration = Duration::from_hours(24);
 
 /// How long an act may be in work before another may take it over, after its process died: longer than any request takes.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 
 /// Answers by key. Answers are sealed, because some hold what is shown only once.
 #[derive(Debug, Clone)]

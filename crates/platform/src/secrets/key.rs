@@ -7,6 +7,8 @@ use kernel::{ErrorKind, Rng};
 use ring::hkdf;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::hex::hex;
+
 /// Shorter secrets could be guessed.
 const MIN_BYTES: usize = 32;
 
@@ -131,10 +133,6 @@ fn expand<const N: usize>(key: &hkdf::Prk, info: &[&[u8]]) -> [u8; N] {
         let _ = okm.fill(&mut bytes);
     }
     bytes
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Written aside and linked into place, so that of two processes that start together both use the first one's secret.

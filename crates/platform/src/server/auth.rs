@@ -78,7 +78,8 @@ impl SameSite {
     /// Browsers add `Origin` to whatever changes something, and `Sec-Fetch-Site`, and let no page change either. What has
     /// neither comes from no browser of these years, and has no business with a cookie.
     pub fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-        if method.is_safe() {
+        // A web socket begins with a GET, is not bound to its site by browsers, and may do anything from then on.
+        if method.is_safe() && !headers.contains_key(header::UPGRADE) {
             return Ok(());
         }
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
@@ -122,6 +123,13 @@ mod tests {
         assert_eq!(check(&Method::POST, &[]), Err(ProblemType::CrossSite));
         let both = [("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")];
         assert_eq!(check(&Method::POST, &both), Err(ProblemType::CrossSite));
+    }
+
+    #[test]
+    fn a_web_socket_of_another_site_is_refused() {
+        let of = |origin| check(&Method::GET, &[("upgrade", "websocket"), ("origin", origin)]);
+        assert_eq!(of("https://evil.example"), Err(ProblemType::CrossSite));
+        assert_eq!(of("https://press.example.org"), Ok(()));
     }
 
     #[test]

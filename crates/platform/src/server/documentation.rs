@@ -9,14 +9,14 @@ use axum::{
 };
 use utoipa::openapi::OpenApi;
 
-use super::{etag::ETag, headers::PAGE_POLICY, problem::Problem};
+use super::{etag::ETag, headers::PAGE_POLICY, openapi, problem::Problem};
 
 const PAGE: &str = include_str!("docs_page/page.html");
 const SCRIPT: &str = include_str!("docs_page/page.js");
 const STYLE: &str = include_str!("docs_page/page.css");
 
 pub(super) fn routes(document: &OpenApi) -> Router {
-    let written = document.to_json().map(Bytes::from).map_err(|error| error.to_string());
+    let written = openapi::write(document).map(Bytes::from).map_err(|error| error.to_string());
     let show_document = move |headers: HeaderMap| async move {
         match &written {
             Ok(json) => show("application/json", json.clone(), &headers),

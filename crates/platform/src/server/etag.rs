@@ -7,6 +7,7 @@ use axum::{
 };
 
 use super::problem::{Problem, ProblemType};
+use crate::hex::hex;
 
 /// The version of a thing as clients see it: a strong entity tag (RFC 9110).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +22,7 @@ impl ETag {
     /// The tag of these bytes.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-        let hex: String = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("\"{hex}\""))
+        Self(format!("\"{}\"", hex(&digest.as_ref()[..16])))
     }
 
     /// `body` under this tag, or only the news that the client has it already.

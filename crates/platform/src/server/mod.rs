@@ -21,6 +21,7 @@ pub mod rate_limit;
 pub mod request_id;
 pub mod router;
 pub mod settings;
+pub mod time;
 
 mod documentation;
 mod outermost;

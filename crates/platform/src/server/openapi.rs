@@ -58,6 +58,13 @@ pub(super) fn complete(document: &mut OpenApi) {
     }
 }
 
+/// A document as it is served and kept: in one order, whatever the order of its making.
+pub fn write(document: &OpenApi) -> Result<String, serde_json::Error> {
+    // Objects of a value are sorted by their keys; those of the document come from hash tables.
+    let value = serde_json::to_value(document)?;
+    serde_json::to_string_pretty(&value).map(|text| text + "\n")
+}
+
 fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
     let problem = ResponseBuilder::new()
         .description("A problem")

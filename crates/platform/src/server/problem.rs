@@ -39,6 +39,7 @@ pub enum ProblemType {
     RequestInFlight,
     RateLimited,
     HeadersTooLarge,
+    UpgradeRequired,
     Internal,
     Missing,
     Unavailable,
@@ -69,6 +70,7 @@ impl ProblemType {
         Self::RequestInFlight,
         Self::RateLimited,
         Self::HeadersTooLarge,
+        Self::UpgradeRequired,
         Self::Internal,
         Self::Missing,
         Self::Unavailable,
@@ -127,6 +129,9 @@ impl ProblemType {
                 "/problems/headers-too-large",
                 "The headers are too large",
             ),
+            Self::UpgradeRequired => {
+                (StatusCode::UPGRADE_REQUIRED, "/problems/upgrade-required", "Another protocol is spoken here")
+            }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "/problems/internal", "Pressroom made a mistake"),
             Self::Missing => (StatusCode::NOT_IMPLEMENTED, "/problems/missing", "The server lacks what this needs"),
             Self::Unavailable => {
@@ -182,9 +187,12 @@ pub struct FieldFault {
     pub detail: String,
 }
 
-/// An error as it leaves the server.
+/// An error as it leaves the server. In a box, since it stands in the results of everything that takes a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct Problem(Box<Inner>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Inner {
     kind: ProblemType,
     /// What a protocol wants instead of the status of the type.
     status: Option<StatusCode>,
@@ -220,7 +228,12 @@ pub struct ProblemBody<'a> {
 impl Problem {
     /// A problem of this type, without a word more.
     pub fn new(kind: ProblemType) -> Self {
-        Self { kind, status: None, detail: None, faults: Vec::new(), headers: HeaderMap::new() }
+        Self::with_faults(kind, Vec::new())
+    }
+
+    /// Several values are at fault.
+    pub fn with_faults(kind: ProblemType, faults: Vec<FieldFault>) -> Self {
+        Self(Box::new(Inner { kind, status: None, detail: None, faults, headers: HeaderMap::new() }))
     }
 
     /// The problem of a sort of failure. `message` is shown unless the fault is the server's own: what is inside stays
@@ -248,13 +261,13 @@ impl Problem {
     /// A value of the body is at fault; `pointer` is its JSON pointer.
     pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let fault = FieldFault { pointer: Some(pointer.into()), parameter: None, detail: detail.into() };
-        Self { faults: vec![fault], ..Self::new(ProblemType::Validation) }
+        Self::with_faults(ProblemType::Validation, vec![fault])
     }
 
     /// A parameter of the query, or a header, is at fault.
     pub fn parameter(name: impl Into<String>, detail: impl Into<String>) -> Self {
         let fault = FieldFault { pointer: None, parameter: Some(name.into()), detail: detail.into() };
-        Self { faults: vec![fault], ..Self::new(ProblemType::Validation) }
+        Self::with_faults(ProblemType::Validation, vec![fault])
     }
 
     /// There is no such thing, or none that the asker may know of.
@@ -265,7 +278,7 @@ impl Problem {
     /// Says what is wrong this time.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
@@ -279,42 +292,43 @@ impl Problem {
     /// Sends a header along.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+        self.0.headers.append(name, value);
         self
     }
 
     /// Sends it with the status that a protocol wants for it.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
+        self.0.status = Some(status);
         self
     }
 
     /// What sort of problem it is.
     pub fn kind(&self) -> ProblemType {
-        self.kind
+        self.0.kind
     }
 
     /// The values at fault.
     pub fn faults(&self) -> &[FieldFault] {
-        &self.faults
+        &self.0.faults
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, type_uri, title) = self.kind.row();
-        let status = self.status.unwrap_or(status);
-        let detail = self.detail.as_deref();
+        let Inner { kind, status: wanted, detail, faults, headers: more } = *self.0;
+        let (status, type_uri, title) = kind.row();
+        let status = wanted.unwrap_or(status);
+        let detail = detail.as_deref();
         let request_id = request_id::current().map(|id| id.to_string());
-        let body = ProblemBody { type_uri, title, status: status.as_u16(), detail, errors: &self.faults, request_id };
+        let body = ProblemBody { type_uri, title, status: status.as_u16(), detail, errors: &faults, request_id };
         let mut response = (status, serde_json::to_vec(&body).unwrap_or_default()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        headers.extend(self.headers);
+        headers.extend(more);
         response
     }
 }
@@ -337,7 +351,7 @@ mod tests {
         let problem = Problem::of(ErrorKind::Internal, &"relation \"users\" does not exist");
         assert_eq!(problem, Problem::new(ProblemType::Internal));
         let problem = Problem::of(ErrorKind::NotFound, &"user `x` not found");
-        assert_eq!(problem.detail.as_deref(), Some("user `x` not found"));
+        assert_eq!(problem.0.detail.as_deref(), Some("user `x` not found"));
     }
 
     #[test]

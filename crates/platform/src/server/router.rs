@@ -75,11 +75,11 @@ impl Edge {
     }
 
     pub(crate) fn address_quota(&self) -> Quota {
-        Quota { name: "address", units: self.settings.address_units_per_minute, window: Duration::from_secs(60) }
+        Quota { name: "address", units: self.settings.address_units_per_minute, window: Duration::from_mins(1) }
     }
 
     pub(crate) fn user_quota(&self) -> Quota {
-        Quota { name: "user", units: self.settings.user_units_per_minute, window: Duration::from_secs(60) }
+        Quota { name: "user", units: self.settings.user_units_per_minute, window: Duration::from_mins(1) }
     }
 }
 
@@ -221,5 +221,5 @@ fn cors(settings: &ServerSettings) -> CorsLayer {
             .chain(tus::RESPONSE_HEADERS)
             .collect::<Vec<_>>(),
         )
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_mins(10))
 }

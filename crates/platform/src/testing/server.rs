@@ -1,4 +1,5 @@
 //! A server for tests: everything around the handlers as in production, called without a network.
+#![expect(clippy::missing_panics_doc, reason = "a test that cannot set itself up or read an answer fails")]
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    const TEN: Quota = Quota { name: "test", units: 10, window: Duration::from_secs(60) };
+    const TEN: Quota = Quota { name: "test", units: 10, window: Duration::from_mins(1) };
 
     fn limiter(max_keys: usize) -> (ManualClock, MemoryLimiter) {
         let clock = ManualClock::at(60_000);
