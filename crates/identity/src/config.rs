@@ -1,5 +1,7 @@
 //! What can be set of identity.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{passwords::HashingCost, tokens::Algorithm};
@@ -48,5 +50,40 @@ impl Default for IdentitySettings {
             signing_key_days: 30,
             hashing: HashingCost::default(),
         }
+    }
+}
+
+impl IdentitySettings {
+    /// What is wrong with them, by key.
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
+        let at_a_time = u32::try_from(self.hashing.at_a_time).unwrap_or(u32::MAX);
+        let ranges: [(_, u32, RangeInclusive<u32>); 8] = [
+            ("identity.access_token_s", self.access_token_s, 60..=86_400),
+            ("identity.session_idle_days", self.session_idle_days.into(), 1..=3650),
+            ("identity.session_days", self.session_days.into(), 1..=3650),
+            ("identity.password_reset_minutes", self.password_reset_minutes.into(), 5..=1440),
+            ("identity.signing_key_days", self.signing_key_days.into(), 1..=3650),
+            ("identity.hashing.memory_kib", self.hashing.memory_kib, 8192..=1_048_576),
+            ("identity.hashing.passes", self.hashing.passes, 1..=16),
+            ("identity.hashing.at_a_time", at_a_time, 1..=64),
+        ];
+        let outside = ranges.into_iter().filter(|(_, value, range)| !range.contains(value));
+        outside
+            .map(|(key, value, range)| (key, format!("{value} is not between {} and {}", range.start(), range.end())))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_have_no_fault_and_impossible_values_all_have_one() {
+        assert_eq!(IdentitySettings::default().faults(), []);
+        let hashing = HashingCost { passes: 0, ..HashingCost::default() };
+        let wrong = IdentitySettings { access_token_s: 1, hashing, ..IdentitySettings::default() };
+        let keys: Vec<_> = wrong.faults().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["identity.access_token_s", "identity.hashing.passes"]);
     }
 }

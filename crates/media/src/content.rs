@@ -23,7 +23,7 @@ const MAX_TEXT_BYTES: u64 = 4 << 20;
 const ENTRIES: &str =
     "format=format_name:format_tags=major_brand:stream=codec_type,codec_name:stream_disposition=attached_pic";
 
-/// Codecs that make a Matroska file a WebM file (webmproject.org/docs/container).
+/// Codecs that make a Matroska file a WebM file (<https://www.webmproject.org/docs/container/>).
 const OF_WEBM: [&str; 5] = ["vp8", "vp9", "av1", "opus", "vorbis"];
 
 /// Containers by the first name that ffprobe has for them, with the type of a video and of a sound.

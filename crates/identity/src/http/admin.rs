@@ -124,6 +124,7 @@ pub(super) async fn show(
         (status = 412, description = "It was changed in the meantime"),
     )
 )]
+#[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
 pub(super) async fn update(
     State(http): State<Http>,
     SignedIn(actor): SignedIn,

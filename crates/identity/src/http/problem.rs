@@ -19,7 +19,7 @@ impl From<IdentityError> for Problem {
             // Which part of the installation it is belongs into the log.
             IdentityError::Mail(error) if error.kind() != ErrorKind::Missing => {
                 tracing::warn!(error = %error, "a letter was not taken");
-                Self::new(ProblemType::Unavailable).retry_after(std::time::Duration::from_secs(60))
+                Self::new(ProblemType::Unavailable).retry_after(std::time::Duration::from_mins(1))
             }
             error => Self::of(error.kind(), &text),
         }

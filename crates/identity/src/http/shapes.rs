@@ -1,8 +1,7 @@
 //! What identity sends: users, sessions, keys and entries as JSON, and what the document says of their values.
 
-use chrono::SecondsFormat;
 use kernel::{Permission, Plan, Role};
-use platform::db::timestamp;
+use platform::server::time::rfc3339;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{
@@ -48,9 +47,9 @@ impl From<User> for UserBody {
             plan: user.plan,
             status: user.status,
             permissions: kernel::Permissions::of(user.role, user.plan).iter().collect(),
-            created_at: time(user.created_at_ms),
-            updated_at: time(user.updated_at_ms),
-            last_login_at: user.last_login_at_ms.map(time),
+            created_at: rfc3339(user.created_at_ms),
+            updated_at: rfc3339(user.updated_at_ms),
+            last_login_at: user.last_login_at_ms.map(rfc3339),
         }
     }
 }
@@ -81,9 +80,9 @@ impl SessionBody {
             id: session.id.to_string(),
             kind: session.kind.name(),
             is_current: Some(session.id) == current,
-            created_at: time(session.created_at_ms),
-            last_used_at: time(session.last_used_at_ms),
-            expires_at: time(session.expires_at_ms),
+            created_at: rfc3339(session.created_at_ms),
+            last_used_at: rfc3339(session.last_used_at_ms),
+            expires_at: rfc3339(session.expires_at_ms),
         }
     }
 }
@@ -115,9 +114,9 @@ impl From<ApiKey> for ApiKeyBody {
             name: key.name.as_str().to_owned(),
             hint: key.hint,
             scopes: key.scopes.iter().collect(),
-            created_at: time(key.created_at_ms),
-            expires_at: key.expires_at_ms.map(time),
-            last_used_at: key.last_used_at_ms.map(time),
+            created_at: rfc3339(key.created_at_ms),
+            expires_at: key.expires_at_ms.map(rfc3339),
+            last_used_at: key.last_used_at_ms.map(rfc3339),
         }
     }
 }
@@ -148,7 +147,7 @@ impl From<AuditEntry> for AuditBody {
     fn from(entry: AuditEntry) -> Self {
         Self {
             number: entry.number,
-            at: time(entry.at_ms),
+            at: rfc3339(entry.at_ms),
             actor: entry.actor.map(|actor| actor.to_string()),
             act: entry.act,
             subject: entry.subject,
@@ -167,11 +166,6 @@ pub(super) enum HeldBy {
     Tokens,
     /// A cookie: browsers.
     Cookie,
-}
-
-/// A time as it is sent (RFC 3339).
-pub(super) fn time(at_ms: i64) -> String {
-    timestamp(at_ms).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 pub(super) fn role() -> Object {

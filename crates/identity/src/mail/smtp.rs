@@ -59,6 +59,14 @@ impl Default for MailSettings {
     }
 }
 
+impl MailSettings {
+    /// What is wrong with them, by key.
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
+        let sender = self.from.parse::<Mailbox>().err();
+        sender.map(|error| ("mail.from", format!("`{}` is no address: {error}", self.from))).into_iter().collect()
+    }
+}
+
 /// Hands letters to a server of SMTP.
 #[derive(Debug, Clone)]
 pub struct SmtpMailer {

@@ -31,14 +31,13 @@ impl IdentityService {
     pub async fn authenticate_cookie(&self, shown: &str) -> Result<Actor, IdentityError> {
         let hash = SecretHash::of_shown(SecretKind::Session, shown).ok_or(IdentityError::SessionEnded)?;
         let now_ms = self.inner.now_ms();
-        let found = match self.inner.memory.cookies.find(&hash, now_ms) {
-            Some(found) => found,
-            None => {
-                let found = self.inner.stores.sessions.find_by_cookie(&hash).await?;
-                let found = found.ok_or(IdentityError::SessionEnded)?;
-                self.inner.memory.cookies.keep(hash, found.clone(), now_ms);
-                found
-            }
+        let found = if let Some(found) = self.inner.memory.cookies.find(&hash, now_ms) {
+            found
+        } else {
+            let found = self.inner.stores.sessions.find_by_cookie(&hash).await?;
+            let found = found.ok_or(IdentityError::SessionEnded)?;
+            self.inner.memory.cookies.keep(hash, found.clone(), now_ms);
+            found
         };
         self.inner.usage.note_session(found.session.id, now_ms);
         self.inner.admit(&found, Credential::Cookie(found.session.id))
@@ -72,13 +71,12 @@ impl Inner {
 
     async fn authenticate_api_key(&self, hash: &SecretHash) -> Result<Actor, IdentityError> {
         let now_ms = self.now_ms();
-        let found = match self.memory.api_keys.find(hash, now_ms) {
-            Some(found) => found,
-            None => {
-                let found = self.stores.api_keys.find_by_secret(hash).await?.ok_or(IdentityError::ApiKeyRefused)?;
-                self.memory.api_keys.keep(hash.clone(), found.clone(), now_ms);
-                found
-            }
+        let found = if let Some(found) = self.memory.api_keys.find(hash, now_ms) {
+            found
+        } else {
+            let found = self.stores.api_keys.find_by_secret(hash).await?.ok_or(IdentityError::ApiKeyRefused)?;
+            self.memory.api_keys.keep(hash.clone(), found.clone(), now_ms);
+            found
         };
         let ApiKeyOf { key, user } = found;
         if key.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms) || user.status == Status::Banned {

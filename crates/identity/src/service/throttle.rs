@@ -3,6 +3,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use platform::server::{
     ClientAddress,
     rate_limit::{Quota, RateLimiter},
@@ -14,7 +15,7 @@ use crate::{
     model::{Email, Origin},
 };
 
-const WINDOW: Duration = Duration::from_secs(15 * 60);
+const WINDOW: Duration = Duration::from_mins(15);
 
 /// Guesses at one mail address from one network: a person who mistypes needs fewer.
 const PAIR: Quota = Quota { name: "login-pair", units: 10, window: WINDOW };
@@ -66,7 +67,7 @@ impl Throttle {
 /// Counters may lie in a server that many read: they hold no mail address.
 fn mailbox(email: &Email) -> String {
     let digest = digest(&SHA256, email.as_str().as_bytes());
-    digest.as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..12])
 }
 
 fn network(address: Option<IpAddr>) -> String {

@@ -68,7 +68,7 @@ impl Conditions {
         let Some(value) = value else { return };
         self.values.push(value.into());
         let joint = if self.values.len() == 1 { "WHERE" } else { "AND" };
-        self.text.push_str(&format!(" {joint} {condition} ${}", self.values.len()));
+        self.text.extend([format!(" {joint} {condition} ${}", self.values.len())]);
     }
 
     /// Adds the condition that `column` begins with `prefix`. By comparison: `LIKE` has wildcards, which a prefix may hold.
@@ -76,7 +76,7 @@ impl Conditions {
         let Some(prefix) = prefix else { return };
         let joint = if self.values.is_empty() { "WHERE" } else { "AND" };
         let next = self.values.len() + 1;
-        self.text.push_str(&format!(" {joint} substr({column}, 1, ${next}) = ${}", next + 1));
+        self.text.extend([format!(" {joint} substr({column}, 1, ${next}) = ${}", next + 1)]);
         // PostgreSQL's `substr` counts in `int`.
         self.values.extend([i32::try_from(prefix.chars().count()).unwrap_or(i32::MAX).into(), prefix.into()]);
     }
