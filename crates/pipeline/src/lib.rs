@@ -7,6 +7,7 @@
 mod error;
 mod fan_out;
 mod file;
+pub mod job;
 mod key;
 mod progress;
 mod publish;
