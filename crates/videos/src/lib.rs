@@ -1,9 +1,13 @@
 //! From a script to a finished video.
 
 pub mod batch;
+pub mod desk;
 mod error;
+pub mod http;
+pub mod jobs;
 pub mod library;
 mod narration;
+pub mod order;
 mod otio;
 pub mod outputs;
 pub mod production;

@@ -14,7 +14,10 @@ use pipeline::{FileRef, Run, publish};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{VideosError, production::Narrated};
+use crate::{
+    VideosError,
+    production::{Captioned, Narrated},
+};
 
 /// What is known of a finished video; the `.json` beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,19 +83,9 @@ pub struct Finished {
 pub async fn hand_out(production: &Production, video: &Path, run: &Run) -> Result<Finished, VideosError> {
     let Production { cues, caption_style, caption_mode, facts, .. } = production;
     let setting = Setting { style: caption_style, mode: *caption_mode, frame: facts.size };
-    let texts = [
-        ("srt", captions::srt(cues)),
-        ("vtt", captions::webvtt(cues, *caption_mode)),
-        ("ass", captions::ass(cues, &setting)?),
-        ("json", json(facts)?),
-        ("otio", json(&named(&production.timeline, video))?),
-    ];
-    let mut beside = Vec::new();
-    for (extension, text) in texts {
-        let path = video.with_extension(extension);
-        pipeline::publish_bytes(text.into_bytes(), &path).await?;
-        beside.push(path);
-    }
+    let mut texts = subtitles(cues, &setting)?;
+    texts.extend([("json", json(facts)?), ("otio", json(&named(&production.timeline, video))?)]);
+    let mut beside = write_beside(video, texts).await?;
     let cover = video.with_extension("jpg");
     publish(&run.path(&production.cover), &cover).await?;
     beside.push(cover);
@@ -104,6 +97,36 @@ pub async fn hand_out(production: &Production, video: &Path, run: &Run) -> Resul
         size_bytes: production.video.size_bytes(),
         left_out: facts.left_out.clone(),
     })
+}
+
+/// Hands out captions alone: `output`, which ends in `.srt`, and the same in other forms beside it.
+pub(crate) async fn hand_out_captions(captioned: &Captioned, output: &Path) -> Result<Finished, VideosError> {
+    let Captioned { cues, style, mode, size, .. } = captioned;
+    let texts = subtitles(cues, &Setting { style, mode: *mode, frame: *size })?;
+    let size_bytes = texts[0].1.len() as u64;
+    let mut written = write_beside(output, texts).await?;
+    let output = written.remove(0);
+    let (duration_ms, left_out) = (captioned.duration_ms, captioned.left_out.clone());
+    Ok(Finished { output, beside: written, duration_ms, size_bytes, left_out })
+}
+
+/// Captions in every form, with the endings of their files.
+fn subtitles(cues: &[Cue], setting: &Setting<'_>) -> Result<Vec<(&'static str, String)>, VideosError> {
+    Ok(vec![
+        ("srt", captions::srt(cues)),
+        ("vtt", captions::webvtt(cues, setting.mode)),
+        ("ass", captions::ass(cues, setting)?),
+    ])
+}
+
+async fn write_beside(video: &Path, texts: Vec<(&'static str, String)>) -> Result<Vec<PathBuf>, VideosError> {
+    let mut written = Vec::new();
+    for (extension, text) in texts {
+        let path = video.with_extension(extension);
+        pipeline::publish_bytes(text.into_bytes(), &path).await?;
+        written.push(path);
+    }
+    Ok(written)
 }
 
 fn json(facts: &impl Serialize) -> Result<String, VideosError> {

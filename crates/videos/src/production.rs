@@ -4,9 +4,9 @@
 
 use kernel::ErrorKind;
 use media::{
-    FrameRate,
+    FrameRate, Size,
     assemble::Container,
-    captions::Mode,
+    captions::{Cue, Mode, Style},
     check::CheckReport,
     encoder::{self, Encoder},
     segment::TransitionKind,
@@ -24,13 +24,14 @@ use crate::{
     service::Studio,
     stages::{
         assemble::{Assemble, AssembleInput},
+        captions::CaptionStyle,
         check::{Check, CheckInput},
         cover::{Backdrop, Cover, CoverInput},
         mix::MixedSound,
         segment::{Canvas, Crossing, EncodedSegment, Mark, Segment, SegmentInput},
     },
-    storyline::{Storyline, caption_mode, tell, time, total_frames},
-    timeline::{Grid, ShotSpan},
+    storyline::{Storyline, caption, caption_mode, from_beginning, tell, time, total_frames},
+    timeline::{Grid, ShotSpan, TimedScene},
 };
 
 /// The stages and their usual shares of the time.
@@ -70,6 +71,11 @@ pub fn draft_plan() -> ProgressPlan {
 /// The stages of a narration.
 pub fn narration_plan() -> ProgressPlan {
     ProgressPlan::new([("voice", 2.0), ("sound", 1.0), ("mix", 3.0)])
+}
+
+/// The stages of subtitles alone.
+pub fn subtitles_plan() -> ProgressPlan {
+    ProgressPlan::new([("voice", 3.0), ("captions", 1.0)])
 }
 
 /// What is made of a request.
@@ -170,14 +176,53 @@ pub struct Narrated {
     pub left_out: Vec<String>,
 }
 
-/// Reads a script aloud.
-pub async fn narrate_only(studio: &Studio, request: &VideoRequest, run: &Run) -> Result<Narrated, VideosError> {
+/// The captions of a script that is read aloud, without sound or pictures.
+#[derive(Debug, Clone)]
+pub(crate) struct Captioned {
+    /// Timed from the beginning of the narration.
+    pub cues: Vec<Cue>,
+    pub style: Style,
+    pub mode: Mode,
+    /// The frame that they are laid out for.
+    pub size: Size,
+    pub duration_ms: u64,
+    pub left_out: Vec<String>,
+}
+
+/// Captions a script as [`narrate_only`] reads it aloud.
+pub(crate) async fn caption_only(studio: &Studio, request: &VideoRequest, run: &Run) -> Result<Captioned, VideosError> {
+    let style = CaptionStyle::read(&request.captions.style).await?;
+    let (narration, timed, grid) = read_aloud(studio, request, run).await?;
+    let size = request.picture.aspect.size();
+    let cues = caption(&timed, &style, size, grid, run).await?;
+    Ok(Captioned {
+        cues: from_beginning(&timed, &cues, grid),
+        style: style.parse()?,
+        mode: caption_mode(request).unwrap_or(Mode::Line),
+        size,
+        duration_ms: grid.ms(total_frames(&timed)),
+        left_out: narration.script.left_out,
+    })
+}
+
+/// What is said, without scenes that say nothing, and when.
+async fn read_aloud(
+    studio: &Studio,
+    request: &VideoRequest,
+    run: &Run,
+) -> Result<(Narration, Vec<TimedScene>, Grid), VideosError> {
     let narration = narration::narrate(studio, request, run).await?;
     let grid = Grid { fps: SOUND_TICKS };
     let spoken = narration.scenes.iter().zip(&narration.spoken).filter(|(_, spoken)| !spoken.is_empty());
     let (scenes, sentences): (Vec<_>, Vec<_>) = spoken.map(|(scene, spoken)| (scene.clone(), spoken.clone())).unzip();
     let narration = Narration { scenes, spoken: sentences, ..narration };
     let timed = time(&narration, request, grid, &[]);
+    Ok((narration, timed, grid))
+}
+
+/// Reads a script aloud.
+pub async fn narrate_only(studio: &Studio, request: &VideoRequest, run: &Run) -> Result<Narrated, VideosError> {
+    let (narration, timed, grid) = read_aloud(studio, request, run).await?;
     let sound = Score { studio, request, run }.mix(&narration, &timed, grid).await?;
     Ok(Narrated {
         sound,

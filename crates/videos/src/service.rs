@@ -99,6 +99,28 @@ impl Videos {
         end(run.clone(), made.await).await
     }
 
+    /// Makes the subtitles of a script as it is read aloud: `output`, which ends in `.srt`, and other forms beside it.
+    pub async fn subtitle(
+        &self,
+        request: &VideoRequest,
+        output: &Path,
+        watch: impl FnOnce(ProgressReceiver),
+    ) -> Result<Finished, VideosError> {
+        let run = self.start(production::subtitles_plan(), watch).await?;
+        let made = async {
+            let captioned = production::caption_only(&self.studio, request, &run).await?;
+            outputs::hand_out_captions(&captioned, output).await
+        };
+        end(run.clone(), made.await).await
+    }
+
+    /// The same service, whose work `token` stops.
+    #[must_use]
+    pub fn cancelled_by(&self, token: CancellationToken) -> Self {
+        let studio = Studio { ffmpeg: self.studio.ffmpeg.cancelled_by(token.clone()), ..self.studio.clone() };
+        Self { studio, cancellation: token, ..self.clone() }
+    }
+
     async fn start(&self, plan: ProgressPlan, watch: impl FnOnce(ProgressReceiver)) -> Result<Run, VideosError> {
         let options = RunOptions {
             plan,

@@ -153,9 +153,7 @@ impl Storyline {
 
     /// All captions, timed from the beginning of the video.
     pub(crate) fn absolute_cues(&self) -> Vec<Cue> {
-        let grid = self.format.grid;
-        let scenes = self.timed.iter().zip(&self.cues);
-        scenes.flat_map(|(timed, cues)| cues.iter().map(move |cue| later(cue, grid.ms(timed.first_frame)))).collect()
+        from_beginning(&self.timed, &self.cues, self.format.grid)
     }
 
     /// The sections of the script; the first begins with the video.
@@ -185,6 +183,12 @@ impl Storyline {
         });
         facts.collect()
     }
+}
+
+/// The captions of scenes, timed from the beginning of the video.
+pub(crate) fn from_beginning(timed: &[TimedScene], cues: &[Vec<Cue>], grid: Grid) -> Vec<Cue> {
+    let scenes = timed.iter().zip(cues);
+    scenes.flat_map(|(timed, cues)| cues.iter().map(move |cue| later(cue, grid.ms(timed.first_frame)))).collect()
 }
 
 fn shown(picture: &ShotPicture) -> String {
@@ -222,14 +226,7 @@ pub(crate) async fn tell(
     let materials = Materials::gather(&studio.ffmpeg, request, &narration.scenes, run).await?;
     let least: Vec<_> = narration.scenes.iter().map(|scene| least_ms(scene, &materials, request)).collect();
     let timed = time(&narration, request, format.grid, &least);
-    let captions = timed.iter().map(|scene| CaptionsInput {
-        sentences: scene.sentences.clone(),
-        style: style.clone(),
-        size: format.size,
-        scene_ms: format.grid.ms(scene.frames),
-    });
-    let captions: Vec<_> = captions.collect();
-    let cues = run.make_all(&Captions, &captions, FanOut::new(1)).await?;
+    let cues = caption(&timed, &style, format.size, format.grid, run).await?;
     let transitions = timeline::transitions(&timed, format.transition_frames);
     let casting = Casting {
         request,
@@ -245,8 +242,25 @@ pub(crate) async fn tell(
     let stills = shots::reduce_stills(&shots, format.size, theme.palette.ground, run).await?;
     let lengths: Vec<Vec<u32>> = shots.iter().map(|shots| shots.iter().map(|shot| shot.frames).collect()).collect();
     let spans = timeline::lay_shots(&lengths, &transitions);
-    let cues = cues.into_iter().map(|made| made.output).collect();
     Ok(Storyline { narration, materials, format, timed, cues, style, shots, stills, spans })
+}
+
+/// The captions of each scene, timed from its beginning.
+pub(crate) async fn caption(
+    timed: &[TimedScene],
+    style: &CaptionStyle,
+    size: Size,
+    grid: Grid,
+    run: &Run,
+) -> Result<Vec<Vec<Cue>>, VideosError> {
+    let captions = timed.iter().map(|scene| CaptionsInput {
+        sentences: scene.sentences.clone(),
+        style: style.clone(),
+        size,
+        scene_ms: grid.ms(scene.frames),
+    });
+    let made = run.make_all(&Captions, &captions.collect::<Vec<_>>(), FanOut::new(1)).await?;
+    Ok(made.into_iter().map(|made| made.output).collect())
 }
 
 fn add_intro_and_outro(narration: &mut Narration, request: &VideoRequest) {

@@ -26,7 +26,7 @@ pub(crate) use keys::unknown as unknown_name;
 pub use keys::{Form, KEYS, Key};
 pub use patch::RequestPatch;
 pub use project::{Project, ScriptPlace, parse_url};
-pub use value::parse_duration_ms;
+pub use value::{Wanted, parse_duration_ms};
 
 /// Where the words come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use kernel::Lang;
 
-use super::{Aspect, CaptionMode, Codec, Corner, Framing, Hardware, Order, Quality, Transition, value::Value};
+use super::{
+    Aspect, CaptionMode, Codec, Corner, Framing, Hardware, Order, Quality, Transition,
+    value::{Value, Wanted},
+};
 
 /// Settings as a user writes them; `None` is what was not written.
 ///
@@ -61,6 +64,19 @@ impl RequestPatch {
     /// Sets a setting, named as in front matter, from text; paths are relative to `base`.
     pub(crate) fn set_text(&mut self, name: &str, text: &str, base: &Path) -> Result<(), String> {
         self.set(name, &Value::One(text.to_owned()), base)
+    }
+
+    /// Sets a setting, named as in front matter, from what a program sent.
+    pub fn set_wanted(&mut self, name: &str, wanted: &Wanted, base: &Path) -> Result<(), String> {
+        self.set(name, &wanted.to_value(), base)
+    }
+
+    /// The files and folders that the settings name.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let files = [&self.watermark, &self.intro, &self.outro, &self.music].into_iter().flatten().cloned();
+        // A style that is no built-in one is a file.
+        let style = self.caption_style.as_deref().filter(|style| style.contains(['/', '\\', '.'])).map(PathBuf::from);
+        files.chain(self.media.iter().flatten().cloned()).chain(style).collect()
     }
 
     /// This patch laid over a weaker one: what this one says counts, what it leaves out the other may say.

@@ -97,7 +97,19 @@ impl RequestPatch {
         }
     }
 
+    /// What is wrong with the values, whether or not the files are there.
+    pub fn values_at_fault(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        self.check_values(&mut faults);
+        faults
+    }
+
     fn check(&self, faults: &mut Vec<String>) {
+        self.check_values(faults);
+        self.check_files(faults);
+    }
+
+    fn check_values(&self, faults: &mut Vec<String>) {
         let mut within = |name: &str, value: Option<f64>, low: f64, high: f64| {
             if let Some(value) = value.filter(|value| !(low..=high).contains(value)) {
                 faults.push(format!("`{name}` is {value}, but must be from {low} to {high}"));
@@ -124,7 +136,6 @@ impl RequestPatch {
             faults.push("`watermark-corner` and `watermark-opacity` need a `watermark`".to_owned());
         }
         self.check_looks(faults);
-        self.check_files(faults);
     }
 
     fn check_looks(&self, faults: &mut Vec<String>) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{MapAccess, SeqAccess, Visitor},
 };
 
@@ -23,6 +23,27 @@ pub(crate) enum Value {
     One(String),
     Many(Vec<String>),
     Table(Vec<(String, Value)>),
+}
+
+/// A value as a program sends it, in the types of JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Wanted {
+    Flag(bool),
+    Number(serde_json::Number),
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Wanted {
+    pub(crate) fn to_value(&self) -> Value {
+        match self {
+            Self::Flag(flag) => Value::One(flag.to_string()),
+            Self::Number(number) => Value::One(number.to_string()),
+            Self::Text(text) => Value::One(text.clone()),
+            Self::List(texts) => Value::Many(texts.clone()),
+        }
+    }
 }
 
 impl Value {

@@ -159,7 +159,9 @@ impl Stage for Segment {
                 check = seen;
             }
         }
-        Ok(EncodedSegment { file: context.keep(file).await?, check })
+        let file = context.keep(file).await?;
+        context.progress().advance(Advance::to(1.0).preview(context.path(&file)));
+        Ok(EncodedSegment { file, check })
     }
 }
 
