@@ -1,12 +1,15 @@
 //! From a video in one language to the same video in others.
 
 mod burning;
+pub mod desk;
 pub mod document;
 pub mod edit;
 mod error;
 pub mod fit;
 pub mod glossary;
 mod hearing;
+pub mod http;
+pub mod jobs;
 mod language;
 mod outputs;
 pub mod pairs;

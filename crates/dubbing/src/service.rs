@@ -178,6 +178,13 @@ impl Dubbing {
         end(run.clone(), made.await).await
     }
 
+    /// The same service, whose work `token` stops.
+    #[must_use]
+    pub fn cancelled_by(&self, token: CancellationToken) -> Self {
+        let booth = Booth { ffmpeg: self.booth.ffmpeg.cancelled_by(token.clone()), ..self.booth.clone() };
+        Self { booth, cancellation: token, ..self.clone() }
+    }
+
     async fn start(
         &self,
         duration_ms: u64,

@@ -137,6 +137,15 @@ fn check_line(line: &Line, place: &str, faults: &mut Faults) {
     }
 }
 
+impl Settings {
+    /// What is wrong with them.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = Faults::default();
+        check_settings(self, &mut faults);
+        faults.0
+    }
+}
+
 fn check_settings(settings: &Settings, faults: &mut Faults) {
     faults.number("settings.loudness_lufs", settings.loudness_lufs, -50.0..=-5.0);
     faults.number("settings.duck_db", settings.duck_db, 0.0..=60.0);
