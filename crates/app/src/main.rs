@@ -2,6 +2,7 @@
 
 mod cli;
 mod server;
+mod settings;
 mod wiring;
 
 use std::process::ExitCode;

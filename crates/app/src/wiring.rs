@@ -10,7 +10,7 @@ use kernel::SystemClock;
 use media::Ffmpeg;
 use pipeline::{Limits, Store};
 use platform::{
-    config::{Settings, Sources},
+    config::{Settings as _, Sources},
     http::{AddressPolicy, HttpClient},
 };
 use providers::{
@@ -21,6 +21,8 @@ use providers::{
 };
 use tokio_util::sync::CancellationToken;
 use videos::{Studio, Videos};
+
+use crate::settings::Settings;
 
 const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
 

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: AuditArgs, global: &Global, console: &Console) -> 
     let Action::Verify = args.action;
     let settings = wiring::settings(global.data.as_deref())?;
     let db = server::open_database(&settings).await?;
-    let verification = server::identity(&settings, &db)?.service.verify_audit().await?;
+    let verification = server::identity(&settings, &server::Basics::new(&db))?.service.verify_audit().await?;
     db.close().await?;
     match verification {
         Verification::Whole { entries } => {

@@ -19,6 +19,7 @@ mod translate;
 mod user;
 mod video;
 mod voices;
+mod worker;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -74,6 +75,8 @@ enum Command {
     Voices(voices::VoicesArgs),
     /// Answer requests over HTTP
     Serve(serve::ServeArgs),
+    /// Do jobs for servers on the same database
+    Worker(worker::WorkerArgs),
     /// Make accounts
     User(user::UserArgs),
     /// Bring the tables of the server's database up to date, or back
@@ -117,7 +120,8 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
             Command::Translate(args) => translate::run(args, &cli.global, console, cancel).await,
             Command::Models(args) => models::run(args, &cli.global, console, cancel).await,
             Command::Voices(args) => voices::run(args, &cli.global, console, cancel).await,
-            Command::Serve(args) => serve::run(args, &cli.global, console, cancel).await,
+            Command::Serve(args) => Box::pin(serve::run(args, &cli.global, console, cancel)).await,
+            Command::Worker(args) => worker::run(args, &cli.global, console, cancel).await,
             Command::User(args) => user::run(args, &cli.global, console).await,
             Command::Migrate(args) => migrate::run(args, &cli.global, console).await,
             Command::Audit(args) => audit::run(args, &cli.global, console).await,

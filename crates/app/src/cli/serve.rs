@@ -11,8 +11,11 @@ use platform::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{Global, console::Console},
-    server::{self, Office},
+    cli::{
+        Global,
+        console::{Console, print_json},
+    },
+    server::{self, Basics, Depot, Office},
     wiring,
 };
 
@@ -21,6 +24,9 @@ pub(crate) struct ServeArgs {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Leave the jobs to `pressroom worker`
+    #[arg(long)]
+    no_worker: bool,
 }
 
 pub(crate) async fn run(
@@ -33,20 +39,33 @@ pub(crate) async fn run(
     settings.server.listen = args.listen.unwrap_or(settings.server.listen);
     let db = server::open_database(&settings).await?;
     migrate::up(&db, &server::migrations()).await?;
-    let office = Office::new(&settings, &db)?;
+    let depot = Depot::open(&settings, Basics::new(&db)).await?;
+    let office = Office::new(&settings, &depot)?;
+    let registry = if args.no_worker { None } else { Some(depot.registry(&settings).await?) };
+    let worker = registry.map(|registry| depot.worker(&settings, registry));
     let listen = settings.server.listen;
     let listener = Server::bind(&settings.server).await.with_context(|| format!("cannot listen on {listen}"))?;
-    console.say(&format!("http://{} (documentation at /docs)", listener.address()?));
+    let address = listener.address()?;
+    if console.is_json() {
+        print_json(&serde_json::json!({ "event": "listening", "address": address }))?;
+    }
+    console.say(&format!("http://{address} (documentation at /docs)"));
     if !office.identity().has_admin().await? {
         console.say("there is no admin yet; make one with `pressroom user create --admin ME@EXAMPLE.ORG`");
     }
-    let beside = cancel.child_token();
+    // What goes on beside requests goes on until the last of them is answered.
+    let beside = CancellationToken::new();
     let serve = async {
         let drained = listener.run(office.assembled.router.clone(), office.health.clone(), cancel.clone()).await;
         beside.cancel();
         drained
     };
-    let (drained, ()) = tokio::join!(serve, office.run_beside(beside.clone()));
+    let work = async {
+        if let Some(worker) = worker {
+            worker.run(cancel.clone()).await;
+        }
+    };
+    let (drained, (), ()) = tokio::join!(serve, work, office.run_beside(beside.clone()));
     db.close().await?;
     if let Drained::Cut { connections } = drained {
         console.warn(&format!("{connections} connections were cut at the deadline"));

@@ -6,13 +6,10 @@ use std::{
     time::Duration,
 };
 
-use platform::{
-    config::Settings,
-    http::{AddressPolicy, DownloadLimits, Downloaded, HttpClient},
-};
+use platform::http::{AddressPolicy, DownloadLimits, Downloaded, HttpClient};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::console::Console;
+use crate::{cli::console::Console, settings::Settings};
 
 /// A day of video, or two hours of the finest.
 const LIMITS: DownloadLimits = DownloadLimits { max_bytes: 50_000_000_000, stall: Duration::from_mins(1) };

@@ -13,7 +13,8 @@ use crate::{
         Global,
         console::{Console, print, print_json},
     },
-    server, wiring,
+    server::{self, Basics},
+    wiring,
 };
 
 /// Letters of passwords that we make: none that looks like another. There are 32, so that five bits choose one evenly.
@@ -66,7 +67,7 @@ pub(crate) async fn run(args: UserArgs, global: &Global, console: &Console) -> a
     let settings = wiring::settings(global.data.as_deref())?;
     let db = server::open_database(&settings).await?;
     migrate::up(&db, &server::migrations()).await?;
-    let service = server::identity(&settings, &db)?.service;
+    let service = server::identity(&settings, &Basics::new(&db))?.service;
     let password = make_password(&SystemRng);
     let name = match args.name {
         Some(name) => name,

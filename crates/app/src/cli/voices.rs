@@ -7,7 +7,6 @@ use anyhow::Context;
 use clap::Args;
 use kernel::Lang;
 use media::audio::{self, AudioTags};
-use platform::config::Settings;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
         Global,
         console::{Console, print, print_json},
     },
+    settings::Settings,
     wiring,
 };
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::desk::{Desk, Ended, hash_frames, kill};
 
-const TRANSCRIPT: &str = "\
+pub(crate) const TRANSCRIPT: &str = "\
 1
 00:00:00,500 --> 00:00:02,300
 The river is high in spring.

@@ -25,3 +25,4 @@ mod models;
 mod onnx;
 mod renders;
 mod resume;
+mod server;

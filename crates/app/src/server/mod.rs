@@ -1,0 +1,181 @@
+//! The server and the worker, put together: their database, their contexts, and everything around their routes.
+
+mod content;
+mod depot;
+mod health;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use identity::{Identity, IdentityService, Mailer, NoMailer, SmtpMailer};
+use platform::{
+    config,
+    db::{Db, DbOptions, Target, migrate::Migrations},
+    events,
+    idempotency::{self, Idempotency},
+    jobs,
+    secrets::{Sealer, SecretKeys},
+    server::{
+        health::{Component, DatabaseHealth, Health},
+        metrics::Metrics,
+        rate_limit::MemoryLimiter,
+        router::{Assembled, Parts, assemble},
+    },
+    storage,
+    tasks::{self, Tasks},
+};
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+
+pub(crate) use self::depot::{Basics, Depot};
+use self::upkeep::Upkeep;
+use crate::settings::Settings;
+
+/// Names the database, where it is not a file in the data folder.
+const DATABASE_VARIABLE: &str = "DATABASE_URL";
+/// Holds the secret of the installation, where it is not a file in the data folder.
+const SECRET_VARIABLE: &str = "SECRET_KEY";
+/// Holds the secret before it, whose signatures and seals still hold.
+const PREVIOUS_SECRET_VARIABLE: &str = "SECRET_KEY_PREVIOUS";
+/// Holds the password of the mail server.
+const MAIL_PASSWORD_VARIABLE: &str = "SMTP_PASSWORD";
+/// Users and addresses whose requests are counted at a time.
+const MAX_COUNTED: usize = 100_000;
+
+/// A server that is put together and does not listen yet.
+#[derive(Debug)]
+pub(crate) struct Office {
+    pub(crate) assembled: Assembled,
+    pub(crate) health: Health,
+    identity: IdentityService,
+    tasks: Tasks,
+    relay: events::Relay,
+    upkeep: Upkeep,
+}
+
+/// The tables of every context, in the order in which they are made.
+pub(crate) fn migrations() -> Vec<Migrations> {
+    vec![
+        events::migrations(),
+        idempotency::migrations(),
+        jobs::migrations(),
+        storage::migrations(),
+        identity::migrations(),
+        videos::desk::migrations(),
+        dubbing::desk::migrations(),
+    ]
+}
+
+/// Opens the database that the environment names, or the one in the data folder.
+pub(crate) async fn open_database(settings: &Settings) -> anyhow::Result<Db> {
+    use secrecy::ExposeSecret as _;
+
+    let target = if let Some(address) = config::secret(DATABASE_VARIABLE)? {
+        address.expose_secret().parse()?
+    } else {
+        make_folder(settings)?;
+        Target::file(&settings.data.join("server.db"))
+    };
+    Ok(Db::open(&DbOptions::new(target)).await?)
+}
+
+/// Identity alone, for commands that need nothing else of the server.
+pub(crate) fn identity(settings: &Settings, basics: &Basics) -> anyhow::Result<Identity> {
+    let Basics { db, clock, rng, ids } = basics.clone();
+    Ok(identity::build(identity::Deps {
+        db,
+        limiter: Arc::new(MemoryLimiter::new(clock.clone(), MAX_COUNTED)),
+        secrets: secrets(settings, &rng)?,
+        mailer: mailer(settings)?,
+        settings: settings.identity.clone(),
+        public_origin: settings.server.public_origin(),
+        origins: settings.server.origins(),
+        transport: settings.server.transport(),
+        clock,
+        rng,
+        ids,
+    })?)
+}
+
+fn mailer(settings: &Settings) -> anyhow::Result<Arc<dyn Mailer>> {
+    if settings.mail.server.is_none() {
+        return Ok(Arc::new(NoMailer));
+    }
+    Ok(Arc::new(SmtpMailer::new(&settings.mail, config::secret(MAIL_PASSWORD_VARIABLE)?.as_ref())?))
+}
+
+fn secrets(settings: &Settings, rng: &Arc<dyn kernel::Rng>) -> anyhow::Result<SecretKeys> {
+    let previous = config::secret(PREVIOUS_SECRET_VARIABLE)?.into_iter().collect();
+    if let Some(secret) = config::secret(SECRET_VARIABLE)? {
+        return Ok(SecretKeys::new(secret, previous)?);
+    }
+    make_folder(settings)?;
+    Ok(SecretKeys::of_folder(&settings.data, rng.as_ref())?)
+}
+
+fn make_folder(settings: &Settings) -> anyhow::Result<()> {
+    let folder = &settings.data;
+    std::fs::create_dir_all(folder).with_context(|| format!("`{}` cannot be made", folder.display()))
+}
+
+impl Office {
+    /// Puts the server together on a depot whose database is migrated.
+    pub(crate) fn new(settings: &Settings, depot: &Depot) -> anyhow::Result<Self> {
+        let Basics { db, clock, rng, ids } = depot.basics.clone();
+        let Depot { jobs, files, .. } = depot.clone();
+        let sealer = Sealer::new(&secrets(settings, &rng)?, rng);
+        let idempotency = Idempotency::new(db.clone(), sealer, clock.clone(), ids.clone());
+        let tasks = Tasks::new(jobs.clone(), files.clone());
+        let of_videos = videos::desk::Desk::new(jobs.clone(), files.clone(), clock.clone(), ids.clone());
+        let of_dubs = dubbing::desk::Desk::new(jobs, files.clone(), clock.clone(), ids.clone());
+        let Identity { service, routes, authenticator } = identity(settings, &depot.basics)?;
+        let (health, metrics) = (Health::new(components(settings, depot)), Metrics::of_process());
+        let api = OpenApiRouter::new()
+            .merge(routes)
+            .merge(storage::http::routes(files))
+            .merge(tasks::http::routes(tasks.clone()))
+            .merge(videos::http::routes(of_videos))
+            .merge(dubbing::http::routes(of_dubs));
+        let parts = Parts {
+            settings: settings.server.clone(),
+            ids,
+            limiter: Arc::new(MemoryLimiter::new(clock.clone(), MAX_COUNTED)),
+            authenticator,
+            idempotency: idempotency.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+        };
+        let relay = events::Relay::new(db, clock, Arc::new(events::LocalBus::default()), Vec::new());
+        let upkeep = Upkeep::new(depot.clone(), idempotency, metrics);
+        Ok(Self { assembled: assemble(api, parts), health, identity: service, tasks, relay, upkeep })
+    }
+
+    /// Users, sessions and keys.
+    pub(crate) fn identity(&self) -> &IdentityService {
+        &self.identity
+    }
+
+    /// Does what goes on beside requests, until `stop`.
+    pub(crate) async fn run_beside(&self, stop: CancellationToken) {
+        tokio::join!(
+            self.identity.run(stop.clone()),
+            self.tasks.watch().run(stop.clone()),
+            self.relay.clone().run(stop.clone()),
+            self.upkeep.run(stop),
+        );
+    }
+}
+
+fn components(settings: &Settings, depot: &Depot) -> Vec<Arc<dyn Component>> {
+    let disk = health::Disk { folder: settings.data.clone(), min_free_bytes: settings.storage.min_free_bytes };
+    vec![
+        Arc::new(DatabaseHealth(depot.basics.db.clone())),
+        Arc::new(health::Storage(depot.objects.clone())),
+        Arc::new(health::Workers(depot.jobs.clone())),
+        Arc::new(disk),
+        Arc::new(health::Programs(depot.ffmpeg.clone())),
+    ]
+}

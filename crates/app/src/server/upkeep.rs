@@ -1,0 +1,83 @@
+//! What is done now and then: numbers are looked up, and what nobody needs is removed.
+
+use std::time::Duration;
+
+use metrics::{describe_gauge, gauge};
+use platform::{idempotency::Idempotency, server::metrics::Metrics};
+use tokio_util::sync::CancellationToken;
+
+use super::Depot;
+
+/// How often numbers are looked up.
+const NUMBERS_INTERVAL: Duration = Duration::from_secs(10);
+/// How often what is no longer needed is removed.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
+
+const READY: &str = "jobs_ready";
+const OLDEST: &str = "jobs_oldest_ready_seconds";
+const CONNECTIONS: &str = "db_connections_open";
+const IDLE_CONNECTIONS: &str = "db_connections_idle";
+
+/// The caretaker of a server.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    depot: Depot,
+    idempotency: Idempotency,
+    metrics: Metrics,
+}
+
+impl Upkeep {
+    pub(super) fn new(depot: Depot, idempotency: Idempotency, metrics: Metrics) -> Self {
+        describe_gauge!(READY, "Jobs that wait, by kind");
+        describe_gauge!(OLDEST, "Seconds that the job waits which waits longest, by kind");
+        describe_gauge!(CONNECTIONS, "Open connections to the database");
+        describe_gauge!(IDLE_CONNECTIONS, "Open connections to the database that wait for work");
+        Self { depot, idempotency, metrics }
+    }
+
+    /// Works until `stop`.
+    pub(super) async fn run(&self, stop: CancellationToken) {
+        let numbers = async {
+            loop {
+                self.look_up().await;
+                tokio::time::sleep(NUMBERS_INTERVAL).await;
+            }
+        };
+        let sweeps = async {
+            loop {
+                tokio::time::sleep(SWEEP_INTERVAL).await;
+                self.sweep().await;
+            }
+        };
+        stop.run_until_cancelled(async { tokio::join!(numbers, sweeps) }).await;
+    }
+
+    async fn look_up(&self) {
+        let pool = self.depot.basics.db.pool_state();
+        gauge!(CONNECTIONS).set(pool.open);
+        gauge!(IDLE_CONNECTIONS).set(pool.idle);
+        let Ok(depths) = self.depot.jobs.depths().await else { return };
+        let now_ms = self.depot.basics.clock.now_ms();
+        for kind in videos::jobs::KINDS.iter().chain(&dubbing::jobs::KINDS) {
+            // A kind of which nothing waits says so.
+            let depth = depths.iter().find(|depth| depth.kind == *kind);
+            gauge!(READY, "kind" => *kind).set(depth.map_or(0.0, |depth| depth.ready as f64));
+            let age_ms = depth.map_or(0, |depth| now_ms.saturating_sub(depth.oldest_ms).max(0));
+            gauge!(OLDEST, "kind" => *kind).set(age_ms as f64 / 1000.0);
+        }
+    }
+
+    async fn sweep(&self) {
+        self.metrics.tidy_up();
+        if let Err(error) = self.idempotency.remove_expired().await {
+            tracing::warn!(%error, "old answers stay for now");
+        }
+        match self.depot.files.sweep().await {
+            Ok(swept) => tracing::debug!(?swept, "files were swept"),
+            Err(error) => tracing::warn!(%error, "files could not be swept"),
+        }
+        if let Err(error) = self.depot.workshop.sweep().await {
+            tracing::warn!(%error, "benches of jobs that died stay for now");
+        }
+    }
+}
