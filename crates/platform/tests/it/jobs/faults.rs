@@ -27,6 +27,7 @@ both_databases! {
             let (released, seen, db) = (Arc::clone(&released), seen.clone(), db.clone());
             async move {
                 let thawed = tokio::spawn(async move {
+                    seen.add("frozen");
                     released.notified().await;
                     let tx = db.begin().await.unwrap();
                     tx.execute_unprepared("INSERT INTO effects (number) VALUES (1)").await.unwrap();
@@ -40,15 +41,16 @@ both_databases! {
             }
         });
         let first = Running::start(&jobs, frozen, quick());
-        wait_for(&jobs, id, JobState::Running).await;
+        // Its row says that it runs before its handler was called.
+        log.wait_for(1).await;
         first.kill();
         let second = Running::start(&jobs, notes(|_, _| async { Ok("second".to_owned()) }), quick());
         let task = wait_for(&jobs, id, JobState::Succeeded).await;
         assert_eq!((task.attempts, task.result), (2, Some("second".into())));
         release.notify_one();
-        log.wait_for(2).await;
+        log.wait_for(3).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(log.lines()[0], format!("job `{id}` was given to another worker"));
+        assert_eq!(log.lines()[1], format!("job `{id}` was given to another worker"));
         assert_eq!(jobs.get(id, None).await.unwrap().result, Some("second".into()));
         assert_eq!(count(test.db(), "SELECT count(*) FROM effects").await, 0);
         assert_eq!(count(test.db(), "SELECT count(*) FROM events WHERE type = 'task.succeeded'").await, 1);
