@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use kernel::{Plan, Role, UserId};
-use platform::server::{ETag, IfMatch, Json, List, PageBody, Path, Problem, Query, SignedIn};
+use platform::server::{ETag, IfMatch, Json, List, PageBody, Path, Problem, Query, SignedIn, check_length};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -86,6 +86,7 @@ pub(super) async fn list(
     Query(query): Query<UserQuery>,
 ) -> Result<Json<PageBody<UserBody>>, Problem> {
     let UserQuery { role, plan, status, email, limit, cursor } = query;
+    check_length("email", email.as_deref(), 254)?;
     let list = List::new("users", &UserFilters(role, plan, status, email.as_deref()));
     let page = list.request(limit, cursor.as_deref())?;
     let email_prefix = email.map(|prefix| prefix.to_lowercase());
@@ -152,6 +153,7 @@ pub(super) async fn list_audit(
     SignedIn(actor): SignedIn,
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<PageBody<AuditBody>>, Problem> {
+    check_length("act", query.act.as_deref(), 64)?;
     let list = List::new("audit", &(&query.act, query.actor));
     let page = list.request(query.limit, query.cursor.as_deref())?;
     let filter = AuditFilter { act: query.act, actor: query.actor };

@@ -26,6 +26,16 @@ pub struct Query<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path<T>(pub T);
 
+/// Fails where a parameter of the query is longer than its document says.
+pub fn check_length(parameter: &'static str, text: Option<&str>, max_characters: usize) -> Result<(), Problem> {
+    match text.map(|text| text.chars().count()) {
+        Some(count) if count > max_characters => {
+            Err(Problem::parameter(parameter, format!("it has {count} characters; at most {max_characters} are read")))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 

@@ -30,7 +30,7 @@ mod system;
 pub use auth::{Authenticator, SignedIn};
 pub use client_address::ClientAddress;
 pub use etag::{ETag, IfMatch};
-pub use extract::{Json, Path, Query};
+pub use extract::{Json, Path, Query, check_length};
 pub use idempotency::Claimed;
 pub use page::{List, PageBody, PageQuery};
 pub use problem::{FieldFault, Problem, ProblemType};

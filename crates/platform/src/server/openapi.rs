@@ -49,6 +49,7 @@ pub(super) fn complete(document: &mut OpenApi) {
             (HttpMethod::Post, &mut item.post),
             (HttpMethod::Delete, &mut item.delete),
             (HttpMethod::Patch, &mut item.patch),
+            (HttpMethod::Options, &mut item.options),
         ];
         for (method, operation) in operations {
             if let Some(operation) = operation {

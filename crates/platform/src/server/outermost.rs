@@ -54,12 +54,14 @@ fn recover(panic: &(dyn Any + Send)) -> Response {
     Problem::new(ProblemType::Internal).into_response()
 }
 
-/// Errors that axum and its layers answer are turned into problems; what their headers say (`Allow`) stays.
+/// Errors that axum and its layers answer are turned into problems; what their headers say (`Allow`) stays. What is JSON a
+/// handler wrote, as that of health, which names the parts that do not work.
 fn in_one_form(response: Response) -> Response {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == MEDIA_TYPE);
-    if !is_error || is_problem {
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let is_written = content_type.is_some_and(|value| value == MEDIA_TYPE || value == "application/json");
+    if !is_error || is_written {
         return response;
     }
     let (mut parts, _) = response.into_parts();

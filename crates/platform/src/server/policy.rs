@@ -59,6 +59,7 @@ pub fn operations(document: &OpenApi) -> impl Iterator<Item = (HttpMethod, &str,
             (HttpMethod::Post, &item.post),
             (HttpMethod::Delete, &item.delete),
             (HttpMethod::Patch, &item.patch),
+            (HttpMethod::Options, &item.options),
         ];
         of_method.into_iter().filter_map(move |(method, operation)| Some((method, path.as_str(), operation.as_ref()?)))
     })

@@ -120,6 +120,7 @@ const MATRIX: &[Row] = &[
     row("GET", "/api/v1/stream/{file}", Open::Link, none),
     row("GET", "/api/v1/download/{file}", Open::Link, none),
     row("POST", "/api/v1/uploads", Open::Makers, none),
+    row("OPTIONS", "/api/v1/uploads", Open::Everybody, none),
     row("GET", "/api/v1/uploads/{upload}", Open::Makers, none),
     row("PATCH", "/api/v1/uploads/{upload}", Open::Makers, none),
     row("DELETE", "/api/v1/uploads/{upload}", Open::Makers, none),

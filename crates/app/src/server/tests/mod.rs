@@ -2,6 +2,7 @@
 
 mod access_matrix;
 mod document;
+mod health;
 
 use std::sync::Arc;
 

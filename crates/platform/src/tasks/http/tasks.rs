@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::body::{self, TaskBody};
 use crate::{
     jobs::{JobId, JobState, TaskFilter},
-    server::{Json, List, PageBody, Path, Problem, Query, SignedIn, time::rfc3339},
+    server::{Json, List, PageBody, Path, Problem, Query, SignedIn, check_length, time::rfc3339},
     tasks::{Tasks, Whose},
 };
 
@@ -51,6 +51,8 @@ pub(super) async fn list(
     Query(query): Query<TaskQuery>,
 ) -> Result<Json<PageBody<TaskBody>>, Problem> {
     let TaskQuery { kind, state, subject, owner, limit, cursor } = query;
+    check_length("kind", kind.as_deref(), 64)?;
+    check_length("subject", subject.as_deref(), 128)?;
     let whose = match owner.as_deref() {
         None => Whose::Mine,
         Some("everybody") => Whose::Everybodys,
