@@ -2,15 +2,21 @@
 
 use super::super::process;
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Samples a second of Flite's voices.
 const RATE: u64 = 16_000;
 /// Silence after the talk.
 const TAIL_MS: u64 = 2_000;
+/// Between the sentences of a line.
+const BETWEEN_SENTENCES_MS: u64 = 500;
 
 /// An English sentence, and what a person would make of it in Spanish.
 struct Sentence {
@@ -94,51 +100,55 @@ pub(super) struct Talk {
     pub(super) minutes: f64,
 }
 
-/// The sentences again and again, each time in another part of the talk, so that no line is another's copy.
-fn line(index: usize) -> (String, String) {
+/// From whom it was heard, in English and Spanish.
+const PEOPLE: [[&str; 2]; 12] = [
+    ["mother", "madre"],
+    ["father", "padre"],
+    ["brother", "hermano"],
+    ["sister", "hermana"],
+    ["teacher", "maestro"],
+    ["doctor", "médico"],
+    ["uncle", "tío"],
+    ["daughter", "hija"],
+    ["neighbor", "vecino"],
+    ["captain", "capitán"],
+    ["grandmother", "abuela"],
+    ["friend", "amigo"],
+];
+
+/// When that was.
+const MONTHS: [[&str; 2]; 12] = [
+    ["January", "enero"],
+    ["February", "febrero"],
+    ["March", "marzo"],
+    ["April", "abril"],
+    ["May", "mayo"],
+    ["June", "junio"],
+    ["July", "julio"],
+    ["August", "agosto"],
+    ["September", "septiembre"],
+    ["October", "octubre"],
+    ["November", "noviembre"],
+    ["December", "diciembre"],
+];
+
+/// The sentences of a line, each in English and Spanish: the talk's own again and again, introduced each time in other words,
+/// so that no line is another's copy. The words are such as a recogniser knows; what is measured is how they are said.
+fn line(index: usize) -> Vec<[String; 2]> {
     let Sentence { english, spanish } = &SENTENCES[index % SENTENCES.len()];
-    match index / SENTENCES.len() {
-        0 => ((*english).to_owned(), (*spanish).to_owned()),
-        part => {
-            let part = part + 1;
-            (
-                format!("In part {} I say it again. {english}", in_words(part)),
-                format!("En la parte {part} lo digo otra vez. {spanish}"),
-            )
-        }
+    let said = [(*english).to_owned(), (*spanish).to_owned()];
+    match (index / SENTENCES.len()).checked_sub(1) {
+        None => vec![said],
+        Some(time) => vec![introduction(time), said],
     }
 }
 
-/// A number below a hundred as it is said: what is heard is compared word by word, and nobody hears digits.
-fn in_words(number: usize) -> String {
-    const SMALL: [&str; 20] = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ];
-    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-    match (number / 10, number % 10) {
-        (0 | 1, _) => SMALL[number].to_owned(),
-        (tens, 0) => TENS[tens - 2].to_owned(),
-        (tens, ones) => format!("{} {}", TENS[tens - 2], SMALL[ones]),
-    }
+/// How the sentences begin the first time they are repeated, the second and so on: twelve people in twelve months each.
+fn introduction(time: usize) -> [String; 2] {
+    let [person, persona] = PEOPLE[time % PEOPLE.len()];
+    // Five and twelve have no common divisor: every person comes in every month.
+    let [month, mes] = MONTHS[(time * 5 + time / PEOPLE.len()) % MONTHS.len()];
+    [format!("I heard it from my {person} in {month}."), format!("Se lo oí a mi {persona} en {mes}.")]
 }
 
 /// Talks of `minutes` minutes each; what is there stays.
@@ -147,22 +157,61 @@ pub(super) fn prepare(folder: &Path, minutes: &[u64]) -> Result<Vec<Talk>> {
     minutes.iter().map(|minutes| talk(folder, *minutes)).collect()
 }
 
+/// Sentences as they are spoken, each once.
+struct Speaker<'a> {
+    folder: &'a Path,
+    spoken: BTreeMap<String, Vec<u8>>,
+}
+
+impl Speaker<'_> {
+    /// The samples of a line, from its first sound to its last, with a pause between its sentences.
+    fn say(&mut self, sentences: &[[String; 2]]) -> Result<Vec<u8>> {
+        let mut samples = Vec::new();
+        for [english, _] in sentences {
+            if !samples.is_empty() {
+                samples.resize(samples.len() + bytes_of(BETWEEN_SENTENCES_MS), 0);
+            }
+            let spoken = match self.spoken.entry(english.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(speak(self.folder, english)?),
+            };
+            samples.extend_from_slice(spoken);
+        }
+        Ok(samples)
+    }
+}
+
 /// The samples of a sentence, from its first sound to its last: Flite is silent for about 200 ms at both ends, and what a talk
 /// says begins when it is heard.
-fn speak(folder: &Path, index: usize, text: &str) -> Result<Vec<u8>> {
-    let (words, sound) = (folder.join(format!("{index}.txt")), folder.join(format!("{index}.pcm")));
+fn speak(folder: &Path, text: &str) -> Result<Vec<u8>> {
+    // A name of letters and dashes needs no escaping as a part of FFmpeg's filter, the text in the file none at all.
+    let name: String = text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+    let (words, sound) = (folder.join(format!("{name}.txt")), folder.join(format!("{name}.pcm")));
     if !sound.exists() {
         fs::write(&words, text)?;
-        // Commas and quotes of the text need no escaping in a file; the name is ours.
-        let source = format!("flite=textfile={}:voice=slt", words.file_name().context("a name")?.display());
-        let mut command = process::command("ffmpeg", folder);
-        command.args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", &source]);
-        command.args(["-f", "s16le", "-ac", "1", "-ar", &RATE.to_string()]).arg(&sound);
+        let source = format!("flite=textfile={name}.txt:voice=slt");
+        let unfinished = folder.join("unfinished.pcm");
+        let mut command = ffmpeg(folder);
+        command.args(["-f", "lavfi", "-i", &source]);
+        command.args(["-f", "s16le", "-ac", "1", "-ar", &RATE.to_string()]).arg(&unfinished);
         process::read_output(&mut command)?;
+        fs::rename(unfinished, &sound)?;
     }
     let samples = fs::read(&sound)?;
     ensure!(samples.len() as u64 > RATE, "`{text}` was not spoken by FFmpeg's Flite");
     Ok(heard(&samples).to_vec())
+}
+
+/// FFmpeg in a folder, where it says nothing but errors.
+fn ffmpeg(folder: &Path) -> Command {
+    let mut command = process::command("ffmpeg", folder);
+    command.args(["-nostdin", "-v", "error", "-y"]);
+    command
+}
+
+/// Bytes of silence of a length.
+fn bytes_of(ms: u64) -> usize {
+    (RATE * ms / 1000) as usize * 2
 }
 
 /// Samples of 16 bits without the silence around them: what stays 40 dB below the loudest.
@@ -184,25 +233,28 @@ fn talk(folder: &Path, minutes: u64) -> Result<Talk> {
     }
     let (raw, total) = (name("pcm"), minutes * 60 * RATE);
     let mut sound = BufWriter::new(File::create(&raw)?);
+    let mut speaker = Speaker { folder, spoken: BTreeMap::new() };
     let (mut english, mut spanish) = (String::new(), String::new());
     let (mut at, mut count) = (RATE, 0_usize);
-    sound.write_all(&vec![0; RATE as usize * 2])?;
+    sound.write_all(&vec![0; bytes_of(1000)])?;
     loop {
         let said = line(count);
-        let samples = speak(folder, count, &said.0)?;
+        let samples = speaker.say(&said)?;
         let length = samples.len() as u64 / 2;
         if at + length + TAIL_MS * RATE / 1000 > total {
             break;
         }
         count += 1;
         let (start, end) = (stamp(at), stamp(at + length));
-        write!(english, "{count}\n{start} --> {end}\n{}\n\n", said.0)?;
-        write!(spanish, "{count}\n{start} --> {end}\n{}\n\n", said.1)?;
+        for (transcript, language) in [(&mut english, 0), (&mut spanish, 1)] {
+            let texts: Vec<&str> = said.iter().map(|sentence| sentence[language].as_str()).collect();
+            write!(transcript, "{count}\n{start} --> {end}\n{}\n\n", texts.join(" "))?;
+        }
         // Between three quarters of a second and one and a half: a speaker who breathes, and takes a pause now and then.
-        let pause = RATE * 3 / 4 + (count as u64 % 4) * RATE / 4;
+        let pause_ms = 750 + (count as u64 % 4) * 250;
         sound.write_all(&samples)?;
-        sound.write_all(&vec![0; pause as usize * 2])?;
-        at += length + pause;
+        sound.write_all(&vec![0; bytes_of(pause_ms)])?;
+        at += length + RATE * pause_ms / 1000;
     }
     sound.flush()?;
     fs::write(&talk.transcript, english)?;
@@ -212,35 +264,49 @@ fn talk(folder: &Path, minutes: u64) -> Result<Talk> {
     Ok(talk)
 }
 
-/// A picture that moves little, and the speech over music that is 20 dB below it.
+/// A picture that moves little, and the speech over music that is 20 dB below it. Picture and music are made once for a short
+/// while and repeat, without a seam.
 fn film(folder: &Path, speech: &Path, video: &Path, minutes: u64) -> Result<()> {
-    let duration = (minutes * 60).to_string();
-    let music = "aevalsrc='0.012*sin(2*PI*220*t)*(0.6+0.4*sin(2*PI*t/4))+0.01*sin(2*PI*329.63*t)|0.012*sin(2*PI*277.18*t)':s=48000";
-    let mut command = process::command("ffmpeg", folder);
-    command.args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc=s=320x180:r=25"]);
-    command.args(["-f", "s16le", "-ar", &RATE.to_string(), "-ac", "1", "-i"]).arg(speech);
-    command.args(["-f", "lavfi", "-i", music]).args([
-        "-filter_complex",
-        "[1:a]aresample=48000,apad,pan=stereo|c0=c0|c1=c0[v];[v][2:a]amix=inputs=2:normalize=0[a]",
-    ]);
-    command.args([
-        "-map",
-        "0:v",
-        "-map",
-        "[a]",
-        "-t",
-        &duration,
-        "-c:v",
-        "libx264",
-        "-preset",
-        "ultrafast",
-        "-g",
-        "250",
-    ]);
-    command.args(["-crf", "35", "-c:a", "aac", "-b:a", "160k", "-metadata:s:a:0", "language=eng"]);
-    let unfinished = video.with_extension("unfinished.mp4");
-    process::read_output(command.arg(&unfinished))?;
-    Ok(fs::rename(unfinished, video)?)
+    let picture = made_once(folder.join("picture.mp4"), |path| {
+        let mut command = ffmpeg(folder);
+        command.args(["-f", "lavfi", "-i", "testsrc=s=320x180:r=25", "-t", "60"]);
+        command.args(["-c:v", "libx264", "-preset", "ultrafast", "-g", "250", "-crf", "35"]).arg(path);
+        process::read_output(&mut command).map(drop)
+    })?;
+    let music = made_once(folder.join("music.wav"), |path| {
+        let tones =
+            "aevalsrc='0.012*sin(2*PI*220*t)*(0.6+0.4*sin(2*PI*t/4))+0.01*sin(2*PI*329.63*t)|0.012*sin(2*PI*277.18*t)'";
+        let mut command = ffmpeg(folder);
+        // All of its waves are whole after 100 seconds.
+        command.args(["-f", "lavfi", "-i", &format!("{tones}:s=48000"), "-t", "100"]).arg(path);
+        process::read_output(&mut command).map(drop)
+    })?;
+    made_once(video.to_owned(), |path| {
+        let mut command = ffmpeg(folder);
+        command.args(["-stream_loop", "-1", "-i"]).arg(&picture);
+        command.args(["-f", "s16le", "-ar", &RATE.to_string(), "-ac", "1", "-i"]).arg(speech);
+        command.args(["-stream_loop", "-1", "-i"]).arg(&music).args([
+            "-filter_complex",
+            "[1:a]aresample=48000,apad,pan=stereo|c0=c0|c1=c0[v];[v][2:a]amix=inputs=2:normalize=0[a]",
+        ]);
+        command.args(["-map", "0:v", "-map", "[a]", "-t", &(minutes * 60).to_string(), "-c:v", "copy"]);
+        // Of the sounds that films have, FFmpeg encodes this a dozen times as fast as AAC.
+        command.args(["-c:a", "ac3", "-b:a", "192k", "-metadata:s:a:0", "language=eng"]);
+        process::read_output(command.arg(path)).map(drop)
+    })?;
+    Ok(())
+}
+
+/// A file that `make` writes, unless it is there; it has its name only when it is whole.
+fn made_once(file: PathBuf, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    if !file.exists() {
+        let mut name = OsString::from("unfinished-");
+        name.push(file.file_name().context("a file has a name")?);
+        let unfinished = file.with_file_name(name);
+        make(&unfinished)?;
+        fs::rename(unfinished, &file)?;
+    }
+    Ok(file)
 }
 
 /// A time of SubRip.
@@ -252,6 +318,7 @@ fn stamp(sample: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn silence_around_a_sentence_is_no_part_of_it() {
@@ -261,8 +328,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_said_in_words() {
-        assert_eq!([2, 13, 40, 99].map(in_words), ["two", "thirteen", "forty", "ninety nine"]);
+    fn no_line_of_the_longest_talk_is_a_copy() {
+        let lines: BTreeSet<Vec<[String; 2]>> = (0..SENTENCES.len() * 145).map(line).collect();
+        assert_eq!(lines.len(), SENTENCES.len() * 145);
+        assert_eq!(introduction(13)[0], "I heard it from my father in July.");
     }
 
     #[test]
