@@ -16,7 +16,8 @@ use crate::source::Source;
 use container::Container;
 use plan::Mapping;
 
-/// Packets that each input may be read ahead: with the usual eight, its thread and the writer wake each other for every few.
+/// Packets that each input may be read ahead: with the usual eight, its thread and the writer wake each other for every few,
+/// which takes half as much processor time again.
 const READ_AHEAD: [&str; 2] = ["-thread_queue_size", "256"];
 /// Packets that may wait for those of a stream that is rarely written, such as subtitles.
 const MOST_WAITING: &str = "8192";
