@@ -5,6 +5,7 @@
 //! picture is.
 
 mod extract;
+mod length;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use crate::probe::{self, MISSING_MS, ask, bad_file, parse_rate};
 use crate::{FrameRate, MediaError, Size};
 
 pub use extract::{ExtractedSound, SPEECH_RATE, extract};
+pub use length::length_us;
 
 const ENTRIES: &str = "format=format_name,duration,start_time:format_tags=title:stream=index,codec_type,codec_name,\
      width,height,avg_frame_rate,r_frame_rate,start_time,duration,channels,channel_layout,sample_rate:\
@@ -258,15 +260,6 @@ pub async fn probe_source(ffmpeg: &Ffmpeg, path: &Path) -> Result<Source, MediaE
         return Err(bad_file(path, &format!("is longer than {hours} hours; cut it into parts first")));
     }
     Ok(source)
-}
-
-/// The length of a file that is known to be whole, in microseconds: what it states, where it does.
-pub async fn length_us(ffmpeg: &Ffmpeg, path: &Path) -> Result<u64, MediaError> {
-    let report: Report = ask(ffmpeg, path, "format=duration").await?;
-    match microseconds(&report.format.duration).and_then(|length_us| u64::try_from(length_us).ok()) {
-        Some(length_us) if length_us > 0 => Ok(length_us),
-        _ => Ok(probe_source(ffmpeg, path).await?.duration_us),
-    }
 }
 
 /// The stated length, where the end of the picture or of the sound bears it out; else what reading through shows.
