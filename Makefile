@@ -1,6 +1,6 @@
 # The commands of this repository; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-dub clean-out
+.PHONY: help setup demo test fuzz-api bench bench-dub clean-out
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{ name = $$2; $$1 = ""; $$2 = ""; printf "  make %-10s %s\n", name, substr($$0, 3) }'
@@ -14,6 +14,10 @@ demo: setup ## build, and turn every script in examples/ into a video in out/
 test: ## every check: format, lints, layout, licences, tests
 	@scripts/setup test
 	@scripts/test
+
+fuzz-api: setup ## ask the server what its document allows and forbids, and look whether it answers as the document says
+	@cargo build
+	@scripts/fuzz-api
 
 bench: setup ## measure against the bare encode, and write docs/benchmarks.md
 	@cargo build --release

@@ -20,9 +20,14 @@ use platform::{
     tasks::{OutputFile, TaskOutput},
 };
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 use utoipa::ToSchema;
 
 use crate::{Progress, ProgressReceiver};
+
+/// Where a bench has the user's files, and where results.
+const INPUTS: &str = "in";
+const OUTPUTS: &str = "out";
 
 /// The longest name that a file is laid out under, in bytes.
 const MAX_NAME_BYTES: usize = 120;
@@ -104,10 +109,11 @@ pub struct Workshop {
     files: Files,
 }
 
-/// What a job has on its bench: the user's files, and room for results. Dropped, it is cleared.
+/// What an attempt at a job has on its bench: the user's files, and room for results. Dropped, it is cleared.
 #[derive(Debug)]
 pub struct Bench {
-    root: PathBuf,
+    /// A folder of this attempt's own: an earlier one that was taken for dead may still clear its own up.
+    root: Option<TempDir>,
     files: Files,
     owner: UserId,
 }
@@ -178,18 +184,19 @@ impl Workshop {
     /// Lays the files of the job's owner out for it. What an attempt that was killed has left there is cleared away.
     pub async fn open(&self, job: &JobContext, inputs: &[InputFile]) -> Result<Bench, JobError> {
         let owner: UserId = job.owner().parse().map_err(|error| JobError::fail(format!("{error}")))?;
-        let root = self.folder.join(job.id().to_string());
-        let bench = Bench { root, files: self.files.clone(), owner };
         let ids: Vec<FileId> = inputs.iter().map(|input| input.file_id).collect();
         let files = self.files.find_all(owner, &ids).await.map_err(from_storage)?;
-        bench.clear_and_make().await?;
+        let (folder, prefix) = (self.folder.clone(), format!("{}.", job.id()));
+        let made = tokio::task::spawn_blocking(move || make_folder(&folder, &prefix)).await;
+        let root = made.map_err(|error| JobError::fail(error.to_string()))?.map_err(|error| from_io(&error))?;
+        let bench = Bench { root: Some(root), files: self.files.clone(), owner };
         for (input, file) in inputs.iter().zip(&files) {
             bench.lay_out(file, &input.name).await?;
         }
         Ok(bench)
     }
 
-    /// Clears benches that nobody has touched for a day: those of jobs whose workers were killed and that ended elsewhere.
+    /// Clears benches that are older than any job may become: those of jobs whose workers were killed and that ended elsewhere.
     pub async fn sweep(&self) -> Result<u64, JobError> {
         let folder = self.folder.clone();
         let removed = tokio::task::spawn_blocking(move || clear_old(&folder)).await;
@@ -197,8 +204,23 @@ impl Workshop {
     }
 }
 
+/// A new folder whose name begins with `prefix`, in place of those that earlier attempts left.
+fn make_folder(folder: &Path, prefix: &str) -> io::Result<TempDir> {
+    fs::create_dir_all(folder)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    let root = tempfile::Builder::new().prefix(prefix).tempdir_in(folder)?;
+    fs::create_dir(root.path().join(INPUTS))?;
+    fs::create_dir(root.path().join(OUTPUTS))?;
+    Ok(root)
+}
+
 fn clear_old(folder: &Path) -> io::Result<u64> {
-    const OLD: Duration = Duration::from_hours(24);
+    const OLD: Duration = Duration::from_hours(48);
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         entries => entries?,
@@ -223,24 +245,16 @@ impl Bench {
 
     /// The folder with the user's files.
     pub fn inputs(&self) -> PathBuf {
-        self.root.join("in")
+        self.root().join(INPUTS)
     }
 
     /// The folder for results.
     pub fn outputs(&self) -> PathBuf {
-        self.root.join("out")
+        self.root().join(OUTPUTS)
     }
 
-    async fn clear_and_make(&self) -> Result<(), JobError> {
-        let (root, folders) = (self.root.clone(), [self.inputs(), self.outputs()]);
-        let made = tokio::task::spawn_blocking(move || {
-            match fs::remove_dir_all(&root) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            folders.iter().try_for_each(fs::create_dir_all)
-        });
-        made.await.map_err(|error| JobError::fail(error.to_string()))?.map_err(|error| from_io(&error))
+    fn root(&self) -> &Path {
+        self.root.as_ref().map_or(Path::new(""), TempDir::path)
     }
 
     /// Where the store is a folder of this machine the file is another name of it; else it is fetched.
@@ -308,9 +322,9 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        let root = std::mem::take(&mut self.root);
+        let root = self.root.take();
         // What cannot be removed now is swept later.
-        let clear = move || drop(fs::remove_dir_all(root));
+        let clear = move || drop(root);
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(clear)),
             Err(_) => clear(),
@@ -430,6 +444,21 @@ fn from_io(error: &io::Error) -> JobError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_attempt_that_was_taken_for_dead_clears_nothing_of_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = make_folder(folder.path(), "job.").unwrap();
+        fs::write(first.path().join(OUTPUTS).join("half.mp4"), "x").unwrap();
+        let other = make_folder(folder.path(), "job2.").unwrap();
+        let second = make_folder(folder.path(), "job.").unwrap();
+        assert!(
+            !first.path().exists() && other.path().exists(),
+            "what the first left is cleared, and nothing of others"
+        );
+        drop(first);
+        assert!(second.path().join(INPUTS).is_dir() && second.path().join(OUTPUTS).is_dir());
+    }
 
     #[test]
     fn names_of_inputs_are_no_paths_and_no_options() {
