@@ -65,7 +65,7 @@ pub(crate) async fn run(
             worker.run(cancel.clone()).await;
         }
     };
-    let (drained, (), ()) = tokio::join!(serve, work, office.run_beside(beside.clone()));
+    let (drained, (), ()) = tokio::join!(serve, work, office.run_beside(cancel.clone(), beside.clone()));
     db.close().await?;
     if let Drained::Cut { connections } = drained {
         console.warn(&format!("{connections} connections were cut at the deadline"));

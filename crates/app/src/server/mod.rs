@@ -158,11 +158,12 @@ impl Office {
         &self.identity
     }
 
-    /// Does what goes on beside requests, until `stop`.
-    pub(crate) async fn run_beside(&self, stop: CancellationToken) {
+    /// Does what goes on beside requests, until `stop`. Streams that would go on for ever end with `closing`, so that the
+    /// server need not wait for them.
+    pub(crate) async fn run_beside(&self, closing: CancellationToken, stop: CancellationToken) {
         tokio::join!(
+            self.tasks.watch().run(closing),
             self.identity.run(stop.clone()),
-            self.tasks.watch().run(stop.clone()),
             self.relay.clone().run(stop.clone()),
             self.upkeep.run(stop),
         );

@@ -167,6 +167,18 @@ impl Client {
         events
     }
 
+    /// Tells the states of a task as they come, until the server ends the stream.
+    pub(crate) fn follow_until_cut(&self, task: &str, told: &std::sync::mpsc::Sender<String>) {
+        let path = format!("/api/v1/tasks/{task}/events");
+        let request = self.agent.get(self.url(&path)).header("authorization", format!("Bearer {}", self.token));
+        for line in BufReader::new(request.call().unwrap().into_body().into_reader()).lines().map_while(Result::ok) {
+            if let Some(data) = line.strip_prefix("data: ") {
+                let task: Value = serde_json::from_str(data).unwrap();
+                told.send(task["state"].as_str().unwrap().to_owned()).unwrap();
+            }
+        }
+    }
+
     /// The file of a task that is `role` to it.
     pub(crate) fn file_of(&self, task: &Value, role: &str) -> Vec<u8> {
         let files = task["result"]["files"].as_array().unwrap_or_else(|| panic!("{task}"));

@@ -94,6 +94,21 @@ async fn a_server_that_is_told_to_end_gives_its_work_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_told_to_end_does_not_wait_for_streams() {
+    let machine = Machine::new(Backend::Sqlite).await;
+    let (server, address) = machine.serve(&["--no-worker"]);
+    let client = machine.sign_in(&address, "ann@example.org", "creator");
+    let task = ask(&client);
+    let (told, heard) = std::sync::mpsc::channel();
+    let follower = std::thread::spawn(move || client.follow_until_cut(&task, &told));
+    assert_eq!(heard.recv_timeout(Duration::from_secs(10)), Ok("ready".to_owned()));
+    let begun = std::time::Instant::now();
+    assert_eq!(server.stop(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    follower.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_web_socket_tells_of_ones_own_tasks() {
     let machine = Machine::new(Backend::Sqlite).await;
     let (_server, address) = machine.serve(&[]);
