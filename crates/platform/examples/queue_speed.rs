@@ -1,6 +1,8 @@
-//! Measures how many empty jobs a second are enqueued and run, in an empty table and in one with a million finished jobs.
+//! Measures how many empty jobs a second are enqueued and run, in an empty table and, in turn, in one with a million finished
+//! jobs: what disturbs one of them disturbs the other.
 //!
-//! `cargo run -p platform --example queue_speed --features testing [sqlite|postgres] [finished jobs]`
+//! `cargo run -p platform --example queue_speed --features testing [sqlite|postgres] [finished jobs]` prints a line of JSON for
+//! each sort of job: the medians of jobs a second in both tables.
 
 use std::{
     io::Write as _,
@@ -18,9 +20,11 @@ use platform::{
     testing::{PostgresServer, TestDb},
 };
 use sea_orm::ConnectionTrait as _;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 const JOBS: usize = 10_000;
+const ROUNDS: usize = 5;
 
 struct Empty;
 
@@ -57,30 +61,44 @@ async fn main() -> Result<()> {
 async fn measure(name: &str, backend: Backend, finished: u32) -> Result<()> {
     // A server that keeps what it has promised: the shared one of the tests does not wait for its disk.
     let server = (backend == Backend::Postgres).then(|| PostgresServer::own(&[]));
-    let test = match &server {
+    let (empty, full) = (open(server.as_ref()).await?, open(server.as_ref()).await?);
+    // What a copy is made of.
+    run(&queue(full.db()), "ann").await?;
+    fill(full.db(), finished).await?;
+    for (sort, owner) in [("jobs", ""), ("tasks with events", "ann")] {
+        let (mut in_empty, mut in_full) = (Vec::new(), Vec::new());
+        run(&queue(empty.db()), owner).await?;
+        run(&queue(full.db()), owner).await?;
+        for _ in 0..ROUNDS {
+            in_empty.push(run(&queue(empty.db()), owner).await?);
+            in_full.push(run(&queue(full.db()), owner).await?);
+        }
+        let (empty, full) = (median(in_empty), median(in_full));
+        let line = json!({ "database": name, "sort": sort, "per_second": empty, "finished": finished, "per_second_beside_finished": full });
+        writeln!(std::io::stdout(), "{line}")?;
+    }
+    empty.remove().await;
+    full.remove().await;
+    Ok(())
+}
+
+async fn open(server: Option<&PostgresServer>) -> Result<TestDb> {
+    let test = match server {
         Some(server) => TestDb::on(server).await,
         None => TestDb::sqlite().await,
     };
     migrate::up(test.db(), &[events::migrations(), jobs::migrations()]).await?;
+    Ok(test)
+}
+
+fn queue(db: &Db) -> Jobs {
     let ids = TimeOrderedIds::new(Arc::new(SystemClock), Arc::new(SystemRng));
-    let jobs = Jobs::new(test.db().clone(), Arc::new(SystemClock), Arc::new(ids), Arc::new(SystemRng));
-    let mut out = std::io::stdout();
-    for owner in ["", "ann"] {
-        run(&jobs, owner).await?;
-        let mut rates = [run(&jobs, owner).await?, run(&jobs, owner).await?, run(&jobs, owner).await?];
-        rates.sort_by(f64::total_cmp);
-        let what = if owner.is_empty() { "jobs" } else { "tasks with events" };
-        writeln!(out, "{name}: {:.0} {what}/s", rates[1])?;
-    }
-    fill(test.db(), finished).await?;
-    for owner in ["", "ann"] {
-        let mut rates = [run(&jobs, owner).await?, run(&jobs, owner).await?, run(&jobs, owner).await?];
-        rates.sort_by(f64::total_cmp);
-        let what = if owner.is_empty() { "jobs" } else { "tasks with events" };
-        writeln!(out, "{name}, {finished} finished: {:.0} {what}/s", rates[1])?;
-    }
-    test.remove().await;
-    Ok(())
+    Jobs::new(db.clone(), Arc::new(SystemClock), Arc::new(ids), Arc::new(SystemRng))
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
 }
 
 /// Enqueues and runs all jobs, and returns how many a second that were.
