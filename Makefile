@@ -1,9 +1,9 @@
 # The commands of this repository; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz-api bench bench-dub clean-out
+.PHONY: help setup demo test fuzz-api bench bench-dub bench-server clean-out
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{ name = $$2; $$1 = ""; $$2 = ""; printf "  make %-10s %s\n", name, substr($$0, 3) }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{ name = $$2; $$1 = ""; $$2 = ""; printf "  make %-12s %s\n", name, substr($$0, 3) }'
 
 setup: ## install what Pressroom needs and this machine lacks (says what; may be run twice)
 	@scripts/setup run
@@ -26,6 +26,12 @@ bench: setup ## measure against the bare encode, and write docs/benchmarks.md
 bench-dub: setup ## measure dubs: how good they are and what they cost, and write docs/benchmarks-dubbing.md
 	@cargo build --release
 	@cargo xtask bench-dub
+
+bench-server: setup ## measure the server and its queue, and write docs/benchmarks-server.md
+	@scripts/setup bench
+	@cargo build --release
+	@cargo build --release --package platform --features testing --examples
+	@cargo xtask bench-server
 
 clean-out: ## delete the videos in out/
 	@rm -rf out

@@ -25,6 +25,8 @@ enum Task {
     Bench(bench::BenchOptions),
     /// Measure dubs, and write docs/benchmarks-dubbing.md.
     BenchDub(bench::BenchDubOptions),
+    /// Measure the server and its queue, and write docs/benchmarks-server.md.
+    BenchServer(bench::BenchServerOptions),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(root()),
         Task::Bench(options) => bench::run(root(), &options),
         Task::BenchDub(options) => bench::run_dub(root(), &options),
+        Task::BenchServer(options) => bench::run_server(root(), &options),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     // Nothing is left to tell when standard error is closed.

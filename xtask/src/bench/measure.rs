@@ -73,7 +73,7 @@ pub(super) fn median(mut costs: Vec<Cost>) -> Result<Cost> {
 }
 
 /// Processor seconds of all children that were waited for, and of all that those waited for.
-fn read_waited_processor_s() -> Result<f64> {
+pub(super) fn read_waited_processor_s() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").context("measuring needs the /proc of Linux")?;
     let fields = after_name(&stat).context("/proc/self/stat is not as expected")?;
     // Counted from the state, which follows the name: fields 16 and 17 of proc(5), counted from 1.
@@ -86,8 +86,17 @@ fn after_name(stat: &str) -> Option<Vec<&str>> {
     Some(stat.rsplit_once(')')?.1.split_whitespace().collect())
 }
 
+/// User and system time that a process has had so far, and those of its children that it waited for; 0 once it has ended.
+pub(super) fn read_processor_s(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = after_name(&stat).unwrap_or_default();
+    // Counted from the state, which follows the name: fields 14 to 17 of proc(5), counted from 1.
+    let ticks: Option<f64> = (11..=14).map(|index: usize| fields.get(index)?.parse::<f64>().ok()).sum();
+    ticks.unwrap_or_default() / TICKS_PER_SECOND
+}
+
 /// `root` and every process below it, now.
-fn list_tree(root: u32) -> Vec<u32> {
+pub(super) fn list_tree(root: u32) -> Vec<u32> {
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for process in processes.flatten() {
@@ -107,7 +116,7 @@ fn list_tree(root: u32) -> Vec<u32> {
 }
 
 /// Memory of a process, with what it shares counted in parts; 0 once it has ended.
-fn read_memory_bytes(pid: u32) -> u64 {
+pub(super) fn read_memory_bytes(pid: u32) -> u64 {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024

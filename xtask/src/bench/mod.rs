@@ -7,6 +7,7 @@ mod case;
 mod dub;
 mod measure;
 mod report;
+mod server;
 
 use crate::process;
 use anyhow::{Context, Result};
@@ -14,6 +15,7 @@ use case::{Case, Orientation};
 pub(crate) use dub::{BenchDubOptions, run as run_dub};
 use measure::{Cost, VideoFacts};
 use report::Row;
+pub(crate) use server::{BenchServerOptions, run as run_server};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -34,6 +34,17 @@ impl Row {
         Self::told(what, measured, reach, value <= most)
     }
 
+    /// A number with its lower bound.
+    pub(super) fn at_least(what: impl Into<Cow<'static, str>>, value: f64, least: f64, unit: &str) -> Self {
+        let (measured, reach) = (format!("{value:.0} {unit}"), format!("≥ {least} {unit}"));
+        Self::told(what, measured, reach, value >= least)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_reached(&self) -> bool {
+        self.reached
+    }
+
     /// What something else measured and judged.
     pub(super) fn told(
         what: impl Into<Cow<'static, str>>,
@@ -175,6 +186,23 @@ pub(super) fn write_dub_page(rows: &[Row], machine: &str, minutes: f64) -> Strin
          from English into Spanish offline with the transcript given, where nothing else is said. The figures of quality are\n\
          those of `pressroom dub report`. Processor seconds are those of all processes, memory is the greatest sum of their\n\
          proportional set sizes.\n\n\
+         | what | measured | to reach | |\n|---|---|---|---|\n"
+    );
+    write_rows(&mut page, rows);
+    page
+}
+
+/// The page `docs/benchmarks-server.md`.
+pub(super) fn write_server_page(rows: &[Row], machine: &str, rounds: u32, seconds: u32) -> String {
+    let mut page = format!(
+        "# Benchmarks of the server\n\n\
+         Written by `make bench-server`; do not edit. Measured on {machine}.\n\n\
+         The case: the server with its worker, as it is set by default but for the limits of requests, on SQLite and on a\n\
+         PostgreSQL that waits for its disk. The load is wrk's, which shares the cores with what it measures; servers that are\n\
+         compared are asked in turn, {rounds} rounds of {seconds} s each, and the round with the median ratio counts. The bare\n\
+         handler is axum alone, answering the same bytes. The rival is FastAPI under uvicorn with two workers, SQLAlchemy and\n\
+         asyncpg, which does the same work for the same request on the same PostgreSQL. Microseconds of processor are those of\n\
+         a server and its database for one request. Memory is the proportional set size.\n\n\
          | what | measured | to reach | |\n|---|---|---|---|\n"
     );
     write_rows(&mut page, rows);
