@@ -20,7 +20,7 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 /// Sends the file and fetches it, all but its first byte and then in parts, while the server's memory is watched.
 pub(super) fn measure(server: &Server, folder: &Path) -> Result<Vec<Row>> {
     let sound = folder.join("gibibyte.wav");
-    write_sound(&sound)?;
+    write_sound(&sound, FILE_BYTES)?;
     let token = server.sign_in()?;
     let post = Request { method: "POST", path: "/api/v1/files", token: Some(&token), headers: &[] };
     let (sent, growth) =
@@ -72,14 +72,14 @@ fn watch<T>(server: &Server, work: impl FnOnce() -> Result<T>) -> Result<(T, f64
 }
 
 /// A sound that is one, since files are looked into: noise of 16 bits in stereo, which nothing makes smaller.
-fn write_sound(path: &Path) -> Result<()> {
+fn write_sound(path: &Path, size_bytes: u64) -> Result<()> {
     const HEAD_BYTES: u64 = 44;
     const RATE: u32 = 48_000;
     const FRAME_BYTES: u16 = 4;
-    let samples = FILE_BYTES - HEAD_BYTES;
+    let samples = size_bytes - HEAD_BYTES;
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
     file.write_all(b"RIFF")?;
-    file.write_all(&u32::try_from(FILE_BYTES - 8)?.to_le_bytes())?;
+    file.write_all(&u32::try_from(size_bytes - 8)?.to_le_bytes())?;
     file.write_all(b"WAVEfmt \x10\0\0\0\x01\0\x02\0")?;
     file.write_all(&RATE.to_le_bytes())?;
     file.write_all(&(RATE * u32::from(FRAME_BYTES)).to_le_bytes())?;
@@ -95,4 +95,21 @@ fn write_sound(path: &Path) -> Result<()> {
         file.write_all(&state.to_le_bytes()[..4])?;
     }
     Ok(file.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::process;
+    use super::*;
+
+    #[test]
+    fn the_file_is_a_sound() {
+        let path = std::env::temp_dir().join(format!("pressroom-bench-{}.wav", std::process::id()));
+        write_sound(&path, 48_044).unwrap();
+        let mut probe = process::command("ffprobe", Path::new("/"));
+        probe.args(["-v", "error", "-show_entries", "stream=codec_name,duration,channels", "-of", "csv=p=0"]);
+        let found = process::read_output(probe.arg(&path));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(found.unwrap().trim(), "pcm_s16le,2,0.250000");
+    }
 }

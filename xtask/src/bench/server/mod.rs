@@ -202,10 +202,16 @@ fn measure_start(installation: &Installation) -> Result<Row> {
     let mut times = Vec::new();
     for _ in 0..STARTS {
         let (server, ready_s) = installation.start()?;
+        // What else the machine does makes a start longer, but hardly dearer.
+        times.push((ready_s, server.program.processor_s()));
         server.program.stop()?;
-        times.push(ready_s);
     }
-    times.sort_by(f64::total_cmp);
-    let what = format!("start to ready on a migrated database, {}", installation.backend.name());
-    Ok(Row::at_most(what, times[times.len() / 2], MAX_START_S, "s"))
+    times.sort_by(|left, right| left.0.total_cmp(&right.0));
+    let (ready_s, processor_s) = times[times.len() / 2];
+    Ok(Row::told(
+        format!("start to ready on a migrated database, {}", installation.backend.name()),
+        format!("{ready_s:.2} s ({processor_s:.2} s of processor)"),
+        format!("≤ {MAX_START_S} s"),
+        ready_s <= MAX_START_S,
+    ))
 }
