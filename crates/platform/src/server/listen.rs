@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
-use super::{health::Health, settings::ServerSettings};
+use super::{health::Health, settings::ServerSettings, upkeep};
 
 /// How long to wait when the system has no room for another connection.
 const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(50);
@@ -69,6 +69,7 @@ impl Server {
         let room = Arc::new(Semaphore::new(limits.max_connections));
         let connections = TaskTracker::new();
         let cut = CancellationToken::new();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(upkeep::run()));
         while let Some((stream, peer, permit)) = accept(&listener, &room, &stop).await {
             let service = RequestService { router: router.clone(), peer };
             let connection = answer(connect(stream, service, limits), stop.clone());

@@ -65,6 +65,13 @@ impl Metrics {
     }
 }
 
+/// Frees what past measurements take, where there are any: each is kept until somebody asks for the numbers.
+pub(super) fn tidy_up() {
+    if let Some(handle) = RECORDER.get() {
+        handle.run_upkeep();
+    }
+}
+
 /// A request being measured. A dropped one, whose client went away, counts as well.
 #[derive(Debug)]
 pub(super) struct Measurement {

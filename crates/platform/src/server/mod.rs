@@ -26,6 +26,7 @@ pub mod time;
 mod documentation;
 mod outermost;
 mod system;
+mod upkeep;
 
 pub use auth::{Authenticator, SignedIn};
 pub use client_address::ClientAddress;
