@@ -146,10 +146,10 @@ impl Office {
             authenticator,
             idempotency: idempotency.clone(),
             health: health.clone(),
-            metrics: metrics.clone(),
+            metrics,
         };
         let relay = events::Relay::new(db, clock, Arc::new(events::LocalBus::default()), Vec::new());
-        let upkeep = Upkeep::new(depot.clone(), idempotency, metrics);
+        let upkeep = Upkeep::new(depot.clone(), idempotency);
         Ok(Self { assembled: assemble(api, parts), health, identity: service, tasks, relay, upkeep })
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::{describe_gauge, gauge};
-use platform::{idempotency::Idempotency, server::metrics::Metrics};
+use platform::idempotency::Idempotency;
 use tokio_util::sync::CancellationToken;
 
 use super::Depot;
@@ -23,16 +23,15 @@ const IDLE_CONNECTIONS: &str = "db_connections_idle";
 pub(super) struct Upkeep {
     depot: Depot,
     idempotency: Idempotency,
-    metrics: Metrics,
 }
 
 impl Upkeep {
-    pub(super) fn new(depot: Depot, idempotency: Idempotency, metrics: Metrics) -> Self {
+    pub(super) fn new(depot: Depot, idempotency: Idempotency) -> Self {
         describe_gauge!(READY, "Jobs that wait, by kind");
         describe_gauge!(OLDEST, "Seconds that the job waits which waits longest, by kind");
         describe_gauge!(CONNECTIONS, "Open connections to the database");
         describe_gauge!(IDLE_CONNECTIONS, "Open connections to the database that wait for work");
-        Self { depot, idempotency, metrics }
+        Self { depot, idempotency }
     }
 
     /// Works until `stop`.
@@ -68,7 +67,6 @@ impl Upkeep {
     }
 
     async fn sweep(&self) {
-        self.metrics.tidy_up();
         if let Err(error) = self.idempotency.remove_expired().await {
             tracing::warn!(%error, "old answers stay for now");
         }

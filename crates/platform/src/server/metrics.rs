@@ -58,11 +58,6 @@ impl Metrics {
     pub fn render(&self) -> String {
         self.handle.render()
     }
-
-    /// Frees what past measurements take; to be called every few seconds.
-    pub fn tidy_up(&self) {
-        self.handle.run_upkeep();
-    }
 }
 
 /// Frees what past measurements take, where there are any: each is kept until somebody asks for the numbers.
