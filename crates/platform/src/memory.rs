@@ -5,27 +5,16 @@
 /// milliseconds, in which threads that want memory wait.
 pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    gnu::give_back();
+    #[expect(unsafe_code, reason = "the C library is the only one that can")]
+    {
+        // SAFETY: it takes a number, may be called from any thread at any time, and touches nothing that is in use
+        // (malloc_trim(3)). Whether there was anything to give back does not matter.
+        let _ = unsafe { libc::malloc_trim(0) };
+    }
 }
 
+#[cfg(test)]
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(unsafe_code, reason = "no crate that is built here declares this one function")]
-mod gnu {
-    use std::ffi::c_int;
-
-    // SAFETY: as malloc.h declares it (malloc_trim(3), since glibc 2.0). It takes a number, may be called from any thread at
-    // any time, and touches nothing that is in use.
-    unsafe extern "C" {
-        safe fn malloc_trim(keep_bytes: usize) -> c_int;
-    }
-
-    pub(super) fn give_back() {
-        // Whether there was anything to give back does not matter.
-        let _ = malloc_trim(0);
-    }
-}
-
-#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 mod tests {
     use std::fs;
 
