@@ -2,6 +2,7 @@
 
 mod audit;
 mod completions;
+mod config;
 mod console;
 mod doctor;
 mod dub;
@@ -83,6 +84,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Check the audit log
     Audit(audit::AuditArgs),
+    /// Check the settings
+    Config(config::ConfigArgs),
     /// Check that everything Pressroom needs is here
     Doctor,
     /// Print completions for a shell
@@ -124,6 +127,7 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
             Command::Worker(args) => worker::run(args, &cli.global, console, cancel).await,
             Command::User(args) => user::run(args, &cli.global, console).await,
             Command::Migrate(args) => migrate::run(args, &cli.global, console).await,
+            Command::Config(args) => config::run(&args, &cli.global, console),
             Command::Audit(args) => audit::run(args, &cli.global, console).await,
             Command::Doctor => doctor::run(&cli.global, console).await,
             Command::Completions(args) => completions::run(&args),

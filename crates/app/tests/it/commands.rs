@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::desk::{Desk, find_stream, number, of_kind, probe, program};
+use crate::desk::{Desk, Ended, find_stream, number, of_kind, probe, program};
 
 const SCRIPT: &str = "---\nlang: en\n---\n\nThe lamp is lit. A ship goes by.\n";
 
@@ -26,6 +26,19 @@ fn voices_are_listed_by_language() {
     }
     let unknown = desk.run(["voices", "--lang", "xx"]);
     assert!(unknown.code.is_some_and(|code| code > 0));
+}
+
+#[test]
+fn settings_are_checked_and_every_fault_is_named() {
+    let desk = Desk::new();
+    desk.succeed(["config", "check"]);
+    let mut command = desk.pressroom(["config", "check"]);
+    command.env("PRESSROOM_JOBS", "many").env("PRESSROOM_SPEED", "1").env("PRESSROOM_STORAGE_MAX_LINK_HOURS", "0");
+    let wrong = Ended::from(command.output().unwrap());
+    assert_eq!(wrong.code, Some(3), "{}", wrong.complaint);
+    for named in ["`jobs`", "PRESSROOM_SPEED"] {
+        assert!(wrong.complaint.contains(named), "{named}: {}", wrong.complaint);
+    }
 }
 
 #[test]
