@@ -18,6 +18,7 @@ mod lease;
 mod migrations;
 mod model;
 mod queue;
+mod reads;
 mod schedule;
 mod settle;
 mod tags;

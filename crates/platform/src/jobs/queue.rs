@@ -7,6 +7,7 @@ use sea_orm::ConnectionTrait as _;
 
 use super::{
     JobId, JobKind, JobState, JobsError, Priority,
+    reads::Reads,
     tags::{Flow, Tags},
 };
 use crate::{
@@ -25,6 +26,7 @@ pub struct Jobs {
     pub(super) ids: Arc<dyn IdSource>,
     pub(super) rng: Arc<dyn Rng>,
     pub(super) outbox: Outbox,
+    pub(super) reads: Reads,
 }
 
 /// A job to be enqueued.
@@ -131,7 +133,7 @@ pub(super) struct NewRow {
 impl Jobs {
     pub fn new(db: Db, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>, rng: Arc<dyn Rng>) -> Self {
         let outbox = Outbox::new(db.clone(), Arc::clone(&clock), Arc::clone(&ids));
-        Self { db, clock, ids, rng, outbox }
+        Self { db, clock, ids, rng, outbox, reads: Reads::default() }
     }
 
     /// The database that they are in.

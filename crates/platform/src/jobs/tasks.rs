@@ -80,9 +80,7 @@ impl Jobs {
 
     /// A job, where it is the owner's; without an owner, anybody's.
     pub async fn get(&self, id: JobId, owner: Option<&str>) -> Result<Task, JobsError> {
-        let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs WHERE id = $1")).bind(id.as_uuid());
-        let row = self.db.reader().query_one_raw(query.on(self.db.backend())).await?;
-        let task = row.map(|row| Task::read(&row)).transpose()?;
+        let task = self.read(id).await?;
         task.filter(|task| is_of(task, owner)).ok_or(JobsError::NotFound(id))
     }
 

@@ -6,5 +6,6 @@ mod fixture;
 mod kills;
 mod lists;
 mod queue;
+mod reads;
 mod schedules;
 mod work;
