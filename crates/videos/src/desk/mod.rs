@@ -132,7 +132,7 @@ impl Desk {
             };
         }
         let order = Order { words: change.words.unwrap_or_else(|| video.value.words.clone()), settings, files };
-        order.check()?;
+        let order = checked(order).await?;
         let (video, order) = (&video, &order);
         let replace = |tx: Transaction| async move {
             let changed = self.videos.replace(&tx, video.clone(), order.clone()).await?;
@@ -195,9 +195,7 @@ impl Desk {
     async fn order(&self, actor: &Actor, draft: Draft) -> Result<Order, DeskError> {
         actor.require(Permission::CreateVideos)?;
         let files = self.files_of(actor, draft.files).await?;
-        let order = Order { words: draft.words, settings: draft.settings, files };
-        order.check()?;
-        Ok(order)
+        checked(Order { words: draft.words, settings: draft.settings, files }).await
     }
 
     async fn files_of(&self, actor: &Actor, wanted: Vec<FileWanted>) -> Result<Vec<InputFile>, DeskError> {
@@ -206,4 +204,10 @@ impl Desk {
         }
         Ok(FileWanted::find_all(&self.files, actor.user_id, wanted).await?)
     }
+}
+
+/// An order in which nothing is wrong. A long script takes a while to be read, in which no request should have to wait.
+async fn checked(order: Order) -> Result<Order, DeskError> {
+    let checked = tokio::task::spawn_blocking(move || order.check().map(|()| order)).await;
+    Ok(checked.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?)
 }

@@ -8,7 +8,7 @@ use platform::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Workbench, about, made};
+use super::{Workbench, about, made, resolve};
 use crate::order::Order;
 
 /// A narration.
@@ -69,8 +69,8 @@ impl JobHandler for MakeAudio {
 
     async fn run(&self, payload: SoundJob, job: JobContext) -> Result<TaskOutput, JobError> {
         let bench = self.0.workshop.open(&job, &payload.order.files).await?;
-        let request = payload.order.resolve(&bench.inputs())?;
-        let output = bench.outputs().join(format!("{}.{}", payload.order.name(), payload.format.extension()));
+        let (request, name) = resolve(payload.order, bench.inputs()).await?;
+        let output = bench.outputs().join(format!("{name}.{}", payload.format.extension()));
         let finished = self.0.videos_for(&job).narrate(&request, &output, self.0.watch(&job)).await?;
         bench.finish(&job, &made(&finished, "audio"), about(&finished), |_| async { Ok(()) }).await
     }

@@ -4,7 +4,10 @@ mod audio;
 mod subtitles;
 mod video;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use media::{
@@ -25,7 +28,7 @@ pub use audio::{Audios, SoundFormat, SoundJob};
 pub use subtitles::Subtitles;
 pub use video::{Make, VideoJob, Videos};
 
-use crate::{Finished, VideosError, service};
+use crate::{Finished, VideosError, order::Order, request::VideoRequest, service};
 
 /// The longest side of a picture of what is being made.
 const PREVIEW_SIDE: u32 = 320;
@@ -73,6 +76,12 @@ impl Previews for Frames {
         let picture = pictures.ok()?.into_iter().next()?;
         tokio::task::spawn_blocking(move || to_jpeg(&picture)).await.ok()?.ok()
     }
+}
+
+/// The request of an order whose files lie in `folder`.
+async fn resolve(order: Order, folder: PathBuf) -> Result<(VideoRequest, String), JobError> {
+    let resolved = tokio::task::spawn_blocking(move || Ok((order.resolve(&folder)?, order.name()))).await;
+    resolved.map_err(|error| JobError::retry(error.to_string()))?
 }
 
 /// The files that were written, as those of a task.

@@ -7,7 +7,7 @@ use platform::{
     tasks::TaskOutput,
 };
 
-use super::{Workbench, about, made};
+use super::{Workbench, about, made, resolve};
 use crate::order::Order;
 
 /// Subtitles of a script, timed as it is read aloud.
@@ -32,8 +32,8 @@ impl JobHandler for MakeSubtitles {
 
     async fn run(&self, order: Order, job: JobContext) -> Result<TaskOutput, JobError> {
         let bench = self.0.workshop.open(&job, &order.files).await?;
-        let request = order.resolve(&bench.inputs())?;
-        let output = bench.outputs().join(format!("{}.srt", order.name()));
+        let (request, name) = resolve(order, bench.inputs()).await?;
+        let output = bench.outputs().join(format!("{name}.srt"));
         let finished = self.0.videos_for(&job).subtitle(&request, &output, self.0.watch(&job)).await?;
         bench.finish(&job, &made(&finished, "subtitles"), about(&finished), |_| async { Ok(()) }).await
     }

@@ -10,7 +10,7 @@ use platform::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Workbench, about, made};
+use super::{Workbench, about, made, resolve};
 use crate::order::Order;
 
 /// A video or its storyboard.
@@ -54,8 +54,8 @@ impl JobHandler for MakeVideo {
 
     async fn run(&self, payload: VideoJob, job: JobContext) -> Result<TaskOutput, JobError> {
         let bench = self.0.workshop.open(&job, &payload.order.files).await?;
-        let request = payload.order.resolve(&bench.inputs())?;
-        let output = bench.outputs().join(format!("{}.mp4", payload.order.name()));
+        let (request, name) = resolve(payload.order, bench.inputs()).await?;
+        let output = bench.outputs().join(format!("{name}.mp4"));
         let (videos, watch) = (self.0.videos_for(&job), self.0.watch(&job));
         let finished = match payload.make {
             Make::Video => videos.render(&request, &output, watch).await?,
