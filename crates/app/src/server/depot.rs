@@ -82,9 +82,12 @@ impl Depot {
     pub(crate) async fn registry(&self, settings: &Settings) -> anyhow::Result<Registry> {
         // Each job brings a token of its own.
         let videos = wiring::videos(settings, CancellationToken::new()).await?;
+        let mut dubbing = wiring::dubbing(settings, CancellationToken::new()).await?;
+        // What one takes, the other has to wait for.
+        dubbing.memory = videos.memory.clone();
         let bench = videos::jobs::Workbench { videos, workshop: self.workshop.clone() };
         let dubbing = dubbing::jobs::Workbench {
-            dubbing: wiring::dubbing(settings, CancellationToken::new()).await?,
+            dubbing,
             workshop: self.workshop.clone(),
             http: HttpClient::new(AddressPolicy::PublicOnly)?,
             clock: self.basics.clock.clone(),
