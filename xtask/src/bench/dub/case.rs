@@ -133,7 +133,8 @@ const MONTHS: [[&str; 2]; 12] = [
 ];
 
 /// The sentences of a line, each in English and Spanish: the talk's own again and again, introduced each time in other words,
-/// so that no line is another's copy. The words are such as a recogniser knows; what is measured is how they are said.
+/// so that no line is another's copy. The introductions are words that a recogniser hears well, so they say nothing of how
+/// well it hears: only the talk's own sentences are counted, see [`own_english`].
 fn line(index: usize) -> Vec<[String; 2]> {
     let Sentence { english, spanish } = &SENTENCES[index % SENTENCES.len()];
     let said = [(*english).to_owned(), (*spanish).to_owned()];
@@ -141,6 +142,11 @@ fn line(index: usize) -> Vec<[String; 2]> {
         None => vec![said],
         Some(time) => vec![introduction(time), said],
     }
+}
+
+/// The English of a line without its introduction, the end of what the line says.
+pub(super) fn own_english(index: usize) -> &'static str {
+    SENTENCES[index % SENTENCES.len()].english
 }
 
 /// How the sentences begin the first time they are repeated, the second and so on: twelve people in twelve months each.
@@ -332,6 +338,14 @@ mod tests {
         let lines: BTreeSet<Vec<[String; 2]>> = (0..SENTENCES.len() * 145).map(line).collect();
         assert_eq!(lines.len(), SENTENCES.len() * 145);
         assert_eq!(introduction(13)[0], "I heard it from my father in July.");
+    }
+
+    #[test]
+    fn a_line_ends_with_the_talks_own_sentence() {
+        for index in 0..SENTENCES.len() * 3 {
+            let last = line(index).pop().unwrap();
+            assert_eq!(last[0], own_english(index));
+        }
     }
 
     #[test]
