@@ -5,7 +5,14 @@ use std::process::ExitCode;
 use dubbing::DubbingError;
 use identity::IdentityError;
 use kernel::ErrorKind;
-use platform::http::HttpError;
+use media::MediaError;
+use platform::{
+    config::{ConfigError, SecretError},
+    db::{DbError, OpenDbError, TargetError, migrate::MigrateError},
+    http::HttpError,
+    secrets::SecretKeyError,
+    storage::StorageError,
+};
 use providers::models::ModelError;
 use videos::VideosError;
 
@@ -27,14 +34,17 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
 }
 
 fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
+    macro_rules! kind_of_any {
+        ($cause:ident: $($error:ty),+) => {
+            None$(.or_else(|| $cause.downcast_ref::<$error>().map(|error| error.kind())))+
+        };
+    }
     error.chain().find_map(|cause| {
-        let media = cause.downcast_ref::<media::MediaError>().map(media::MediaError::kind);
-        let dubbing = || cause.downcast_ref::<DubbingError>().map(DubbingError::kind);
-        let provider = || cause.downcast_ref::<ai::ProviderError>().map(|error| error.kind);
-        let http = || cause.downcast_ref::<HttpError>().map(HttpError::kind);
-        let model = || cause.downcast_ref::<ModelError>().map(ModelError::kind);
-        let identity = || cause.downcast_ref::<IdentityError>().map(IdentityError::kind);
-        media.or_else(identity).or_else(dubbing).or_else(provider).or_else(http).or_else(model)
+        let provider = cause.downcast_ref::<ai::ProviderError>().map(|error| error.kind);
+        provider.or_else(|| {
+            kind_of_any!(cause: MediaError, IdentityError, DubbingError, HttpError, ModelError, StorageError, ConfigError,
+                SecretError, SecretKeyError, OpenDbError, MigrateError, TargetError, DbError)
+        })
     })
 }
 

@@ -32,6 +32,13 @@ pub enum TargetError {
     NoPath,
 }
 
+impl TargetError {
+    /// The sort of the failure.
+    pub fn kind(&self) -> kernel::ErrorKind {
+        kernel::ErrorKind::Invalid
+    }
+}
+
 impl Target {
     pub fn backend(&self) -> Backend {
         match self {
