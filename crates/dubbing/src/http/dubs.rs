@@ -6,11 +6,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use platform::{
-    idempotency::{Receipt, Reply},
+    idempotency::Receipt,
     server::{Claimed, ETag, IfMatch, Json, List, PageBody, PageQuery, Path, Problem, Query, SignedIn},
+    tasks::http::{UrgencyBody, accepted},
 };
 
-use super::shapes::{AskedBody, DubBody, EditsBody, NewDubBody, ReportBody, UrgencyBody};
+use super::shapes::{AskedBody, DubBody, EditsBody, NewDubBody, ReportBody};
 use crate::desk::{Asked, Desk, DubId};
 
 /// List dubs, the newest first
@@ -156,7 +157,5 @@ pub(super) async fn report(
 }
 
 fn receipt(claimed: Claimed) -> Receipt<Asked> {
-    claimed.receipt(|asked: &Asked| {
-        Reply::json(202, &AskedBody::of(asked)).header("location", format!("/api/v1/tasks/{}", asked.task.id))
-    })
+    claimed.receipt(|asked: &Asked| accepted(&asked.task, &AskedBody::of(asked)))
 }

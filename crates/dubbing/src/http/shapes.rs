@@ -105,17 +105,6 @@ pub(super) struct EditsBody {
     create: Vec<String>,
 }
 
-/// How urgently something is wanted.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = DubUrgency)]
-pub(super) struct UrgencyBody {
-    /// How urgent it is.
-    #[serde(default)]
-    #[schema(schema_with = priorities)]
-    pub(super) priority: Priority,
-}
-
 /// A dub as it is kept.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Dub)]

@@ -5,10 +5,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use platform::{
-    idempotency::Reply,
     jobs::Task,
     server::{Claimed, Json, Problem, SignedIn},
-    tasks::http::TaskBody,
+    tasks::http::{TaskBody, accepted},
 };
 
 use super::shapes::NewTranscriptBody;
@@ -27,9 +26,7 @@ pub(super) async fn transcribe(
     claimed: Claimed,
     Json(body): Json<NewTranscriptBody>,
 ) -> Result<Response, Problem> {
-    let receipt = claimed.receipt(|task: &Task| {
-        Reply::json(202, &TaskBody::whole(task)).header("location", format!("/api/v1/tasks/{}", task.id))
-    });
+    let receipt = claimed.receipt(|task: &Task| accepted(task, &TaskBody::whole(task)));
     let (draft, priority) = body.take()?;
     let task = desk.transcribe(&actor, draft, priority, &receipt).await?;
     Ok(receipt.reply(&task).into_response())

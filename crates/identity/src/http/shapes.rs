@@ -1,13 +1,10 @@
 //! What identity sends: users, sessions, keys and entries as JSON, and what the document says of their values.
 
 use kernel::{Permission, Plan, Role};
-use platform::server::time::rfc3339;
+use platform::server::{openapi::one_of, time::rfc3339};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{
-    ToSchema,
-    openapi::{Object, ObjectBuilder, Type},
-};
+use utoipa::{ToSchema, openapi::Object};
 
 use crate::model::{ApiKey, AuditEntry, Session, Status, User};
 
@@ -188,8 +185,4 @@ pub(super) fn permissions() -> utoipa::openapi::schema::Array {
     utoipa::openapi::ArrayBuilder::new()
         .items(one_of(Permission::ALL.iter().map(|permission| permission.name())))
         .build()
-}
-
-fn one_of(names: impl IntoIterator<Item = &'static str>) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
 }

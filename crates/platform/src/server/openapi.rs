@@ -3,8 +3,8 @@
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ComponentsBuilder, Content, HttpMethod, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr,
-        Required, ResponseBuilder, Type,
+        ComponentsBuilder, Content, HttpMethod, InfoBuilder, LicenseBuilder, Object, ObjectBuilder, OpenApi, Ref,
+        RefOr, Required, ResponseBuilder, Type,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -23,6 +23,11 @@ pub const COOKIE: &str = "cookie";
 const DESCRIPTION: &str = "Lists come in pages of `items` with a `next_cursor`. Errors are problem details (RFC 9457) whose \
 `type` stays the same. Every POST takes an `Idempotency-Key`: the same key and body give the same answer again, and nothing \
 is done twice. What is changed is named by its `ETag` in `If-Match`.";
+
+/// A text that is one of these names, for the document.
+pub fn one_of(names: impl IntoIterator<Item = &'static str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
+}
 
 /// Adds to `document` what holds for every operation.
 pub(super) fn complete(document: &mut OpenApi) {

@@ -5,10 +5,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use platform::{
-    idempotency::{Receipt, Reply},
+    idempotency::Receipt,
     jobs::Task,
     server::{Claimed, Json, Problem, Query, SignedIn},
-    tasks::http::TaskBody,
+    tasks::http::{TaskBody, accepted},
 };
 
 use super::shapes::{FormatQuery, NewBody};
@@ -57,7 +57,5 @@ pub(super) async fn subtitle(
 }
 
 fn receipt(claimed: Claimed) -> Receipt<Task> {
-    claimed.receipt(|task: &Task| {
-        Reply::json(202, &TaskBody::whole(task)).header("location", format!("/api/v1/tasks/{}", task.id))
-    })
+    claimed.receipt(|task: &Task| accepted(task, &TaskBody::whole(task)))
 }

@@ -6,15 +6,12 @@ use pipeline::job::FileWanted;
 use platform::{
     documents::Document,
     jobs::Priority,
-    server::{Problem, time::rfc3339},
+    server::{Problem, openapi::one_of, time::rfc3339},
     storage::FileId,
     tasks::http::{TaskBody, priorities},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{
-    IntoParams, ToSchema,
-    openapi::schema::{Object, ObjectBuilder, Type},
-};
+use utoipa::{IntoParams, ToSchema, openapi::Object};
 
 use crate::{
     desk::{Asked, Change, Draft},
@@ -90,16 +87,6 @@ pub(super) struct ChangeBody {
     /// All files from now on.
     #[schema(max_items = 200)]
     files: Option<Vec<FileWanted>>,
-}
-
-/// How urgently something is wanted.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct UrgencyBody {
-    /// How urgent it is.
-    #[serde(default)]
-    #[schema(schema_with = priorities)]
-    pub(super) priority: Priority,
 }
 
 /// A video as it is kept.
@@ -197,9 +184,7 @@ impl VideoBody {
             tasks_url: format!("/api/v1/tasks?subject=videos/{}", video.id),
         }
     }
-}
 
-impl VideoBody {
     /// The video without its script.
     pub(super) fn in_list(video: &Document<Order>) -> Self {
         Self { script: None, ..Self::of(video) }
@@ -218,8 +203,4 @@ fn formats() -> Object {
 
 fn makes() -> Object {
     one_of(["video", "storyboard"])
-}
-
-fn one_of(names: impl IntoIterator<Item = &'static str>) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
 }

@@ -6,11 +6,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use platform::{
-    idempotency::{Receipt, Reply},
+    idempotency::Receipt,
     server::{Claimed, ETag, IfMatch, Json, List, PageBody, PageQuery, Path, Problem, Query, SignedIn},
+    tasks::http::{UrgencyBody, accepted},
 };
 
-use super::shapes::{AskedBody, ChangeBody, MakeQuery, NewBody, UrgencyBody, VideoBody};
+use super::shapes::{AskedBody, ChangeBody, MakeQuery, NewBody, VideoBody};
 use crate::{
     desk::{Asked, Desk, VideoId, VideoOrder},
     jobs::Make,
@@ -173,7 +174,5 @@ async fn make(
 }
 
 fn receipt(claimed: Claimed) -> Receipt<Asked> {
-    claimed.receipt(|asked: &Asked| {
-        Reply::json(202, &AskedBody::of(asked)).header("location", format!("/api/v1/tasks/{}", asked.task.id))
-    })
+    claimed.receipt(|asked: &Asked| accepted(&asked.task, &AskedBody::of(asked)))
 }

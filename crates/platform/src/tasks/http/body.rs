@@ -1,12 +1,13 @@
 //! A task as it is shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Object};
 
 use crate::{
-    jobs::{JobFailure, JobProgress, JobState, Task},
-    server::time::rfc3339,
+    idempotency::Reply,
+    jobs::{JobFailure, JobProgress, JobState, Priority, Task},
+    server::{openapi::one_of, time::rfc3339},
 };
 
 /// A task: work that was asked for and runs in the background.
@@ -149,19 +150,28 @@ impl From<JobFailure> for FailureBody {
     }
 }
 
+/// How urgently something is wanted.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Urgency)]
+pub struct UrgencyBody {
+    /// How urgent it is.
+    #[serde(default)]
+    #[schema(schema_with = priorities)]
+    pub priority: Priority,
+}
+
+/// The answer of whoever was asked for something that is made in the background: 202, and where its task is.
+pub fn accepted(task: &Task, body: &impl Serialize) -> Reply {
+    Reply::json(202, body).header("location", format!("/api/v1/tasks/{}", task.id))
+}
+
 /// The states, for the document.
-pub(super) fn states() -> utoipa::openapi::schema::Object {
-    one_of(JobState::ALL.iter().map(|state| state.as_str()))
+pub(super) fn states() -> Object {
+    one_of(JobState::ALL.map(JobState::as_str))
 }
 
 /// The priorities, for the document.
-pub fn priorities() -> utoipa::openapi::schema::Object {
-    one_of(crate::jobs::Priority::ALL.iter().map(|priority| priority.as_str()))
-}
-
-fn one_of(names: impl Iterator<Item = &'static str>) -> utoipa::openapi::schema::Object {
-    utoipa::openapi::schema::ObjectBuilder::new()
-        .schema_type(utoipa::openapi::schema::Type::String)
-        .enum_values(Some(names))
-        .build()
+pub fn priorities() -> Object {
+    one_of(Priority::ALL.map(Priority::as_str))
 }

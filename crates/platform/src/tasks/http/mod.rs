@@ -8,7 +8,7 @@ mod tasks;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use body::{TaskBody, priorities};
+pub use body::{TaskBody, UrgencyBody, accepted, priorities};
 
 use super::Tasks;
 
