@@ -1,6 +1,7 @@
 //! Documents of users: values of one type, each kept with its owner and a version, in a table of its context.
 //!
-//! A document is changed by replacing the version that was read: of two who change it at the same time, one is told.
+//! A document is changed by replacing the version that was read: of two who change it at the same time, one is told. Lists read
+//! summaries only: a page of documents could be as large as all of them.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -11,7 +12,18 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::db::{Backend, Db, DbError, Sql, Transaction, millis, timestamp};
 
-const COLUMNS: &str = "id, owner, value, version, created_at, updated_at";
+/// What stands in a row, with the value or the summary in the third place.
+fn columns(value: &str) -> String {
+    format!("id, owner, {value}, version, created_at, updated_at")
+}
+
+/// A value that is kept as a document.
+pub trait Kept: Serialize + DeserializeOwned {
+    /// What a list shows of it.
+    type Summary: Serialize + DeserializeOwned;
+
+    fn summary(&self) -> Self::Summary;
+}
 
 /// The documents of one table. Clones are the same documents.
 #[derive(Debug)]
@@ -52,6 +64,7 @@ pub fn create_table(table: &str) -> Vec<String> {
                 id UUID NOT NULL PRIMARY KEY,
                 owner UUID NOT NULL,
                 value TEXT NOT NULL,
+                summary TEXT NOT NULL,
                 version BIGINT NOT NULL,
                 created_at TIMESTAMPTZ NOT NULL,
                 updated_at TIMESTAMPTZ NOT NULL
@@ -67,7 +80,7 @@ impl<T> Clone for Documents<T> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned> Documents<T> {
+impl<T: Kept> Documents<T> {
     /// The documents in `table`, which [`create_table`] made.
     pub fn new(db: Db, clock: Arc<dyn Clock>, table: &'static str) -> Self {
         Self { db, clock, table, value: PhantomData }
@@ -82,11 +95,13 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
     pub async fn insert(&self, tx: &Transaction, id: Uuid, owner: UserId, value: T) -> Result<Document<T>, DbError> {
         let now_ms = self.clock.now_ms();
         let document = Document { id, owner, value, version: 1, created_at_ms: now_ms, updated_at_ms: now_ms };
-        let insert = Sql::new(format!("INSERT INTO {} ({COLUMNS}) VALUES ", self.table)).tuples(1, 6);
+        let insert =
+            Sql::new(format!("INSERT INTO {} ({}) VALUES ", self.table, columns("value, summary"))).tuples(1, 7);
         let insert = insert
             .bind(id)
             .bind(owner.as_uuid())
             .bind(write(&document.value)?)
+            .bind(write(&document.value.summary())?)
             .bind(document.version)
             .bind(timestamp(now_ms))
             .bind(timestamp(now_ms));
@@ -112,23 +127,25 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
         owner: UserId,
         lock: &str,
     ) -> Result<Option<Document<T>>, DbError> {
-        let one = Sql::new(format!("SELECT {COLUMNS} FROM {} WHERE id = $1 AND owner = $2 {lock}", self.table));
+        let (columns, table) = (columns("value"), self.table);
+        let one = Sql::new(format!("SELECT {columns} FROM {table} WHERE id = $1 AND owner = $2 {lock}"));
         let row = db.query_one_raw(one.bind(id).bind(owner.as_uuid()).on(self.db.backend())).await?;
         Ok(row.map(|row| read(&row)).transpose()?)
     }
 
-    /// The documents of an owner, the newest first.
-    pub async fn list(&self, owner: UserId, page: &PageRequest) -> Result<Page<Document<T>>, ListError> {
+    /// What there is of an owner's documents, the newest first.
+    pub async fn list(&self, owner: UserId, page: &PageRequest) -> Result<Page<Document<T::Summary>>, ListError> {
         let after = page.after.as_ref().map(Cursor::part).transpose()?.unwrap_or(Uuid::max());
         let limit = page.size.and_one_more();
         let list = Sql::new(format!(
-            "SELECT {COLUMNS} FROM {} WHERE owner = $1 AND id < $2 ORDER BY id DESC LIMIT {limit}",
+            "SELECT {} FROM {} WHERE owner = $1 AND id < $2 ORDER BY id DESC LIMIT {limit}",
+            columns("summary"),
             self.table
         ));
         let list = list.bind(owner.as_uuid()).bind(after);
         let rows = self.db.reader().query_all_raw(list.on(self.db.backend())).await.map_err(DbError::from)?;
         let documents = rows.iter().map(read).collect::<Result<_, _>>().map_err(DbError::from)?;
-        Ok(Page::of_one_more(documents, page.size, |document: &Document<T>| {
+        Ok(Page::of_one_more(documents, page.size, |document: &Document<T::Summary>| {
             Cursor::of_parts(&[&document.id.to_string()])
         }))
     }
@@ -142,12 +159,17 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
     ) -> Result<Option<Document<T>>, DbError> {
         let now_ms = self.clock.now_ms();
         let update = Sql::new(format!(
-            "UPDATE {} SET value = $1, version = $2, updated_at = $3 WHERE id = $4 AND version = $5",
+            "UPDATE {} SET value = $1, summary = $2, version = $3, updated_at = $4 WHERE id = $5 AND version = $6",
             self.table
         ));
         let version = document.version + 1;
-        let update =
-            update.bind(write(&value)?).bind(version).bind(timestamp(now_ms)).bind(document.id).bind(document.version);
+        let update = update
+            .bind(write(&value)?)
+            .bind(write(&value.summary())?)
+            .bind(version)
+            .bind(timestamp(now_ms))
+            .bind(document.id)
+            .bind(document.version);
         let is_there = tx.execute_raw(update.on(tx.backend())).await?.rows_affected() == 1;
         Ok(is_there.then_some(Document { value, version, updated_at_ms: now_ms, ..document }))
     }

@@ -11,6 +11,7 @@ use std::{
 
 use kernel::Lang;
 use pipeline::job::InputFile;
+use platform::documents::Kept;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,6 +25,9 @@ use crate::{
 pub const MAX_SCRIPT_BYTES: usize = 1_000_000;
 /// The most files of an order.
 pub const MAX_FILES: usize = 200;
+
+/// How much of a script a list shows.
+const EXCERPT_CHARACTERS: usize = 200;
 
 /// Stands for the folder of the files while there is none.
 const NOWHERE: &str = "files";
@@ -47,6 +51,22 @@ pub enum Words {
     Script(String),
     /// The address of a page of the web.
     Url(String),
+}
+
+/// What a list shows of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderSummary {
+    /// How its words begin, or the address that they are at.
+    pub excerpt: String,
+}
+
+impl Kept for Order {
+    type Summary = OrderSummary;
+
+    fn summary(&self) -> OrderSummary {
+        let (Words::Script(text) | Words::Url(text)) = &self.words;
+        OrderSummary { excerpt: text.chars().take(EXCERPT_CHARACTERS).collect() }
+    }
 }
 
 /// What is wrong with an order, and where.

@@ -18,7 +18,7 @@ use platform::{
 
 pub use error::DeskError;
 pub use migrations::migrations;
-pub use model::{Asked, Draft, DraftSource, DubOrder, DubSource, DubState, Made};
+pub use model::{Asked, Draft, DraftSource, DubOrder, DubSource, DubState, DubSummary, Made};
 
 use crate::{
     edit::{self, Edit},
@@ -108,7 +108,7 @@ impl Desk {
     }
 
     /// The dubs of the one who asks, the newest first.
-    pub async fn list(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Document<DubState>>, DeskError> {
+    pub async fn list(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Document<DubSummary>>, DeskError> {
         actor.require(Permission::CreateDubs)?;
         Ok(self.dubs.list(actor.user_id, page).await?)
     }

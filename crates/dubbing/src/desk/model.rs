@@ -5,7 +5,10 @@ use std::path::Path;
 use kernel::Lang;
 use media::remux::OriginalSound;
 use pipeline::job::{FileWanted, InputFile};
-use platform::{documents::Document, jobs::Task};
+use platform::{
+    documents::{Document, Kept},
+    jobs::Task,
+};
 use serde::{Deserialize, Serialize};
 
 use super::DeskError;
@@ -80,6 +83,28 @@ pub struct DubState {
     pub order: DubOrder,
     /// Every line, once it was made; from then on it says what is made. Its paths are names among the files of the order.
     pub document: Option<Dub>,
+}
+
+/// What a list shows of a dub.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DubSummary {
+    /// The name of the file that is dubbed, or an address that was not fetched yet.
+    pub source: String,
+    pub targets: Vec<Lang>,
+    pub output: Made,
+}
+
+impl Kept for DubState {
+    type Summary = DubSummary;
+
+    fn summary(&self) -> DubSummary {
+        let source = match &self.order.source {
+            DubSource::File(file) => file.name.to_string(),
+            DubSource::Url(url) => url.clone(),
+        };
+        let targets = self.document.as_ref().map_or(&self.order.targets, |document| &document.targets).clone();
+        DubSummary { source, targets, output: self.order.output }
+    }
 }
 
 /// A dub, and the task that makes it.

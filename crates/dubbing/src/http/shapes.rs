@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kernel::Lang;
 use pipeline::job::FileWanted;
 use platform::{
-    documents::Document,
+    documents::{Document, Kept as _},
     jobs::Priority,
     server::{Problem, time::rfc3339},
     tasks::http::{TaskBody, priorities},
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    desk::{Asked, Draft, DraftSource, DubSource, DubState, Made},
+    desk::{Asked, Draft, DraftSource, DubState, DubSummary, Made},
     document::{Dub, Settings},
     edit::{Edit, EditError},
     report::Report,
@@ -220,20 +220,24 @@ impl EditsBody {
 
 impl DubBody {
     pub(super) fn of(dub: &Document<DubState>) -> Self {
-        Self { document: dub.value.document.clone(), ..Self::in_list(dub) }
+        Self { document: dub.value.document.clone(), ..Self::without_lines(dub) }
     }
 
-    /// The dub without its lines.
-    pub(super) fn in_list(dub: &Document<DubState>) -> Self {
-        let DubState { order, document } = &dub.value;
+    fn without_lines(dub: &Document<DubState>) -> Self {
+        Self::shown(dub, dub.value.summary())
+    }
+
+    /// The dub in a list.
+    pub(super) fn in_list(dub: &Document<DubSummary>) -> Self {
+        Self::shown(dub, dub.value.clone())
+    }
+
+    fn shown<T>(dub: &Document<T>, summary: DubSummary) -> Self {
         Self {
             id: dub.id.to_string(),
-            source: match &order.source {
-                DubSource::File(file) => file.name.to_string(),
-                DubSource::Url(url) => url.clone(),
-            },
-            to: document.as_ref().map_or_else(|| order.targets.clone(), |document| document.targets.clone()),
-            output: order.output,
+            source: summary.source,
+            to: summary.targets,
+            output: summary.output,
             document: None,
             created_at: rfc3339(dub.created_at_ms),
             updated_at: rfc3339(dub.updated_at_ms),
@@ -244,6 +248,6 @@ impl DubBody {
 
 impl AskedBody {
     pub(super) fn of(asked: &Asked) -> Self {
-        Self { dub: DubBody::in_list(&asked.dub), task: TaskBody::whole(&asked.task) }
+        Self { dub: DubBody::without_lines(&asked.dub), task: TaskBody::whole(&asked.task) }
     }
 }

@@ -22,7 +22,7 @@ pub use model::{Asked, Change, Draft, SoundOrder, VideoOrder};
 
 use crate::{
     jobs::{Audios, SoundJob, Subtitles, VideoJob, Videos},
-    order::Order,
+    order::{Order, OrderSummary},
 };
 
 id_type!(VideoId, "a video");
@@ -107,7 +107,7 @@ impl Desk {
     }
 
     /// The videos of the one who asks, the newest first.
-    pub async fn list(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Document<Order>>, DeskError> {
+    pub async fn list(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Document<OrderSummary>>, DeskError> {
         actor.require(Permission::CreateVideos)?;
         Ok(self.videos.list(actor.user_id, page).await?)
     }

@@ -16,12 +16,9 @@ use utoipa::{IntoParams, ToSchema, openapi::Object};
 use crate::{
     desk::{Asked, Change, Draft},
     jobs::{Make, SoundFormat},
-    order::{Order, Words},
+    order::{Order, OrderSummary, Words},
     request::Wanted,
 };
-
-/// How much of a script a list shows.
-const EXCERPT_CHARACTERS: usize = 200;
 
 /// What is wanted: exactly one of `script` and `url`, and how.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -96,9 +93,7 @@ pub(super) struct VideoBody {
     /// Its id.
     #[schema(format = Uuid)]
     id: String,
-    /// How its words begin, for lists.
-    excerpt: String,
-    /// Its script, where it has one; absent in lists.
+    /// Its script, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     script: Option<String>,
     /// The web page that it tells, where it is made from one.
@@ -117,6 +112,25 @@ pub(super) struct VideoBody {
     updated_at: String,
     /// The tasks that made it or make it, the newest first.
     #[schema(example = "/api/v1/tasks?subject=videos/0193a5c4-7b1e-7c3a-9f00-2b6d1e8a4c55")]
+    tasks_url: String,
+}
+
+/// A video in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedVideo)]
+pub(super) struct ListedBody {
+    /// Its id.
+    #[schema(format = Uuid)]
+    id: String,
+    /// How its words begin, or the address that they are at.
+    excerpt: String,
+    /// When it was first asked for.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it was changed last.
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// The tasks that made it or make it, the newest first.
     tasks_url: String,
 }
 
@@ -170,25 +184,34 @@ impl VideoBody {
             Words::Script(script) => (Some(script.clone()), None),
             Words::Url(url) => (None, Some(url.clone())),
         };
-        let excerpt =
-            script.as_deref().or(url.as_deref()).unwrap_or_default().chars().take(EXCERPT_CHARACTERS).collect();
         Self {
             id: video.id.to_string(),
-            excerpt,
             script,
             url,
             settings: settings.clone(),
             files: files.iter().map(|file| FileShown { file_id: file.file_id, name: file.name.to_string() }).collect(),
             created_at: rfc3339(video.created_at_ms),
             updated_at: rfc3339(video.updated_at_ms),
-            tasks_url: format!("/api/v1/tasks?subject=videos/{}", video.id),
+            tasks_url: tasks_url(video.id),
         }
     }
+}
 
-    /// The video without its script.
-    pub(super) fn in_list(video: &Document<Order>) -> Self {
-        Self { script: None, ..Self::of(video) }
+impl ListedBody {
+    pub(super) fn of(video: &Document<OrderSummary>) -> Self {
+        Self {
+            id: video.id.to_string(),
+            excerpt: video.value.excerpt.clone(),
+            created_at: rfc3339(video.created_at_ms),
+            updated_at: rfc3339(video.updated_at_ms),
+            tasks_url: tasks_url(video.id),
+        }
     }
+}
+
+/// Where the tasks of a video are listed.
+fn tasks_url(video: kernel::Uuid) -> String {
+    format!("/api/v1/tasks?subject=videos/{video}")
 }
 
 impl AskedBody {

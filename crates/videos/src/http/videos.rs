@@ -11,7 +11,7 @@ use platform::{
     tasks::http::{UrgencyBody, accepted},
 };
 
-use super::shapes::{AskedBody, ChangeBody, MakeQuery, NewBody, VideoBody};
+use super::shapes::{AskedBody, ChangeBody, ListedBody, MakeQuery, NewBody, VideoBody};
 use crate::{
     desk::{Asked, Desk, VideoId, VideoOrder},
     jobs::Make,
@@ -22,16 +22,16 @@ use crate::{
     get, path = "/videos", tag = "videos",
     params(PageQuery),
     security(("bearer" = []), ("cookie" = [])),
-    responses((status = 200, description = "A page of videos", body = PageBody<VideoBody>))
+    responses((status = 200, description = "A page of videos", body = PageBody<ListedBody>))
 )]
 pub(super) async fn list(
     State(desk): State<Desk>,
     SignedIn(actor): SignedIn,
     Query(query): Query<PageQuery>,
-) -> Result<Json<PageBody<VideoBody>>, Problem> {
+) -> Result<Json<PageBody<ListedBody>>, Problem> {
     let list = List::new("videos", &());
     let page = desk.list(&actor, &list.request(query.limit, query.cursor.as_deref())?).await?;
-    Ok(Json(list.body(page, |video| VideoBody::in_list(&video))))
+    Ok(Json(list.body(page, |video| ListedBody::of(&video))))
 }
 
 /// Have a video made

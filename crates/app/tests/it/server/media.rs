@@ -29,7 +29,9 @@ async fn a_script_becomes_a_video(backend: Backend) {
     let (first, second) =
         (client.post_with("/api/v1/videos", &order, &key), client.post_with("/api/v1/videos", &order, &key));
     assert_eq!((first.status, &first.body), (202, &second.body));
-    assert_eq!(client.get("/api/v1/videos")["items"].as_array().unwrap().len(), 1);
+    let listed = client.get("/api/v1/videos")["items"].clone();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert!(text(&listed[0]["excerpt"]).starts_with("# Salt") && listed[0]["script"].is_null(), "{listed}");
     let asked = first.json();
     let (video, task) = (text(&asked["video"]["id"]), text(&asked["task"]["id"]));
 
