@@ -111,6 +111,9 @@ impl Inner {
             // Servers that have not seen the newer key sign with this one for a while yet: until their next upkeep.
             let retired_at_ms = newer_ms.map(|at_ms| at_ms + lifetime_ms + 2 * super::MINUTE_MS);
             newer_ms = Some(key.created_at_ms);
+            if retired_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms()) {
+                continue;
+            }
             match self.keys.open(key) {
                 Ok(opened) => keys.push(opened.retired_at(retired_at_ms)),
                 Err(error) => tracing::warn!(key = key.id, error = %error, "a signing key is left out"),
@@ -143,7 +146,11 @@ impl IdentityService {
     /// Makes a new signing key where the one in use is old enough, and reads what other servers made.
     pub async fn rotate_keys(&self) -> Result<(), IdentityError> {
         if self.inner.keys.algorithm == Algorithm::EdDsa {
-            self.inner.make_key().await?;
+            let due_ms = self.inner.now_ms() - i64::from(self.inner.settings.signing_key_days) * DAY_MS;
+            let newest = self.inner.stores.signing_keys.list().await?.first().map(|key| key.created_at_ms);
+            if newest.is_none_or(|at_ms| at_ms <= due_ms) {
+                self.inner.make_key().await?;
+            }
         }
         self.inner.load_keys().await.map(drop)
     }
