@@ -1,7 +1,5 @@
 //! What identity needs of others: rows that last, and letters that arrive.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use kernel::{ApiKeyId, ErrorKind, Page, PageRequest, SessionId, UserId};
 use platform::db::{DbError, Transaction};
@@ -17,6 +15,13 @@ use crate::{
 pub struct Login {
     pub user: User,
     pub password_hash: String,
+}
+
+/// The hash of a password that was checked, and the one that is to be there from now on.
+#[derive(Debug, Clone, Copy)]
+pub struct PasswordChange<'a> {
+    pub checked: &'a str,
+    pub new: &'a str,
 }
 
 /// A session with its user, as both are now.
@@ -44,8 +49,19 @@ pub trait UserStore: std::fmt::Debug + Send + Sync {
     /// Writes name, role, plan and status of `user`; fails with [`IdentityError::Changed`] where the stored version is not
     /// the one before.
     async fn update(&self, tx: &Transaction, user: &User) -> Result<(), IdentityError>;
+    /// Sets a password, whatever it was before.
     async fn set_password(&self, tx: &Transaction, id: UserId, hash: &str) -> Result<(), DbError>;
-    async fn note_login(&self, tx: &Transaction, id: UserId, now_ms: i64) -> Result<(), DbError>;
+    /// Changes a password; false where it is no longer the one that was checked.
+    async fn change_password(&self, tx: &Transaction, id: UserId, change: &PasswordChange<'_>)
+    -> Result<bool, DbError>;
+    /// Notes a login; false where the password is no longer the one that was checked, or the user was banned meanwhile.
+    async fn note_login(
+        &self,
+        tx: &Transaction,
+        id: UserId,
+        change: &PasswordChange<'_>,
+        now_ms: i64,
+    ) -> Result<bool, DbError>;
     /// Newest first.
     async fn list(&self, filter: &UserFilter, page: &PageRequest) -> Result<Page<User>, IdentityError>;
     /// How many admins may come in. In the transaction no other can change that.
@@ -72,7 +88,7 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync {
         except: Option<SessionId>,
         now_ms: i64,
     ) -> Result<u64, DbError>;
-    async fn note_used(&self, used_at_ms: &HashMap<SessionId, i64>) -> Result<(), DbError>;
+    async fn note_used(&self, tx: &Transaction, used_at_ms: &[(SessionId, i64)]) -> Result<(), DbError>;
     /// Removes sessions that ended long ago.
     async fn remove_ended(&self, before_ms: i64) -> Result<u64, DbError>;
 }
@@ -96,6 +112,8 @@ pub trait ResetStore: std::fmt::Debug + Send + Sync {
     /// Takes the place of an earlier one of the user.
     async fn put(&self, tx: &Transaction, user: UserId, secret: &SecretHash, expires_at_ms: i64)
     -> Result<(), DbError>;
+    /// Removes a user's link, where there is one.
+    async fn remove(&self, tx: &Transaction, user: UserId) -> Result<(), DbError>;
     /// Whose it is; it can be taken once.
     async fn take(&self, tx: &Transaction, secret: &SecretHash, now_ms: i64) -> Result<Option<UserId>, DbError>;
 }
@@ -110,7 +128,7 @@ pub trait ApiKeyStore: std::fmt::Debug + Send + Sync {
     async fn list(&self, user: UserId, page: &PageRequest) -> Result<Page<ApiKey>, IdentityError>;
     /// Whether there was such a key of this user.
     async fn remove(&self, tx: &Transaction, id: ApiKeyId, user: UserId) -> Result<bool, DbError>;
-    async fn note_used(&self, used_at_ms: &HashMap<ApiKeyId, i64>) -> Result<(), DbError>;
+    async fn note_used(&self, tx: &Transaction, used_at_ms: &[(ApiKeyId, i64)]) -> Result<(), DbError>;
 }
 
 /// The end of the audit log's chain.

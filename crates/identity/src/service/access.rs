@@ -31,13 +31,14 @@ impl IdentityService {
     pub async fn authenticate_cookie(&self, shown: &str) -> Result<Actor, IdentityError> {
         let hash = SecretHash::of_shown(SecretKind::Session, shown).ok_or(IdentityError::SessionEnded)?;
         let now_ms = self.inner.now_ms();
-        let found = if let Some(found) = self.inner.memory.cookies.find(&hash, now_ms) {
-            found
-        } else {
-            let found = self.inner.stores.sessions.find_by_cookie(&hash).await?;
-            let found = found.ok_or(IdentityError::SessionEnded)?;
-            self.inner.memory.cookies.keep(hash, found.clone(), now_ms);
-            found
+        let found = match self.inner.memory.cookies.find(&hash, now_ms) {
+            Ok(found) => found,
+            Err(unknown) => {
+                let found = self.inner.stores.sessions.find_by_cookie(&hash).await?;
+                let found = found.ok_or(IdentityError::SessionEnded)?;
+                self.inner.memory.cookies.keep(hash, found.clone(), now_ms, unknown);
+                found
+            }
         };
         self.inner.usage.note_session(found.session.id, now_ms);
         self.inner.admit(&found, Credential::Cookie(found.session.id))
@@ -61,22 +62,25 @@ impl Inner {
 
     async fn find_session(&self, claims: &AccessClaims) -> Result<SessionOf, IdentityError> {
         let now_ms = self.now_ms();
-        if let Some(found) = self.memory.sessions.find(&claims.sid, now_ms) {
-            return Ok(found);
+        match self.memory.sessions.find(&claims.sid, now_ms) {
+            Ok(found) => Ok(found),
+            Err(unknown) => {
+                let found = self.stores.sessions.find(claims.sid).await?.ok_or(IdentityError::SessionEnded)?;
+                self.memory.sessions.keep(claims.sid, found.clone(), now_ms, unknown);
+                Ok(found)
+            }
         }
-        let found = self.stores.sessions.find(claims.sid).await?.ok_or(IdentityError::SessionEnded)?;
-        self.memory.sessions.keep(claims.sid, found.clone(), now_ms);
-        Ok(found)
     }
 
     async fn authenticate_api_key(&self, hash: &SecretHash) -> Result<Actor, IdentityError> {
         let now_ms = self.now_ms();
-        let found = if let Some(found) = self.memory.api_keys.find(hash, now_ms) {
-            found
-        } else {
-            let found = self.stores.api_keys.find_by_secret(hash).await?.ok_or(IdentityError::ApiKeyRefused)?;
-            self.memory.api_keys.keep(hash.clone(), found.clone(), now_ms);
-            found
+        let found = match self.memory.api_keys.find(hash, now_ms) {
+            Ok(found) => found,
+            Err(unknown) => {
+                let found = self.stores.api_keys.find_by_secret(hash).await?.ok_or(IdentityError::ApiKeyRefused)?;
+                self.memory.api_keys.keep(hash.clone(), found.clone(), now_ms, unknown);
+                found
+            }
         };
         let ApiKeyOf { key, user } = found;
         if key.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms) || user.status == Status::Banned {

@@ -10,6 +10,7 @@ use crate::{
     error::IdentityError,
     model::{Act, Deed, Email, Name, Origin, Password, Status, User},
     passwords::Verdict,
+    ports::PasswordChange,
 };
 
 /// What somebody gives who makes an account of their own.
@@ -95,12 +96,17 @@ impl IdentityService {
         if inner.passwords.verify(current, Some(&login.password_hash)).await? == Verdict::Wrong {
             return Err(IdentityError::WrongPassword);
         }
-        let hash = &inner.passwords.hash(new.secret()).await?;
+        let hash = inner.passwords.hash(new.secret()).await?;
+        let change = &PasswordChange { checked: &login.password_hash, new: &hash };
         let keep = actor.session_id();
         inner
             .db
             .transaction(|tx| async move {
-                inner.stores.users.set_password(&tx, user, hash).await?;
+                if !inner.stores.users.change_password(&tx, user, change).await? {
+                    return Err(IdentityError::Changed);
+                }
+                // A letter that is on its way opens nothing any more.
+                inner.stores.resets.remove(&tx, user).await?;
                 let count = inner.stores.sessions.revoke_all(&tx, user, keep, inner.now_ms()).await?;
                 let deed = Deed::new(Act::PasswordChanged, Some(user), origin).detail("sessions", count);
                 inner.note_in(&tx, &deed).await

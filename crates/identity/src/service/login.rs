@@ -9,7 +9,7 @@ use crate::{
     error::IdentityError,
     model::{Act, Deed, Email, Origin, Presented, Session, SessionKind, Status, User, judge_refresh},
     passwords::Verdict,
-    ports::Login,
+    ports::{Login, PasswordChange},
     tokens::{Secret, SecretHash, SecretKind},
 };
 
@@ -55,29 +55,35 @@ impl IdentityService {
         let stored = login.as_ref().map(|login| login.password_hash.as_str());
         let verdict = inner.passwords.verify(&shown.password, stored).await?;
         let admitted = login.filter(|login| verdict != Verdict::Wrong && login.user.status == Status::Active);
-        let Some(Login { user, .. }) = admitted else {
-            let deed = Deed::new(Act::LoginFailed, None, shown.origin).detail("kind", shown.kind.name());
-            inner.note(&deed).await?;
+        let failed = || Deed::new(Act::LoginFailed, None, shown.origin).detail("kind", shown.kind.name());
+        let Some(Login { user, password_hash }) = admitted else {
+            inner.note(&failed()).await?;
             return Err(IdentityError::WrongCredentials);
         };
         let rehashed = match verdict {
             Verdict::RightButOld => Some(inner.passwords.hash(&shown.password).await?),
             Verdict::Right | Verdict::Wrong => None,
         };
-        let rehashed = rehashed.as_deref();
+        let change = &PasswordChange { checked: &password_hash, new: rehashed.as_deref().unwrap_or(&password_hash) };
         let opened = inner.prepare(user, shown.kind).await?;
         let opened = &opened;
-        inner
+        let is_opened = inner
             .db
             .transaction(|tx| async move {
-                if let Some(hash) = rehashed {
-                    inner.stores.users.set_password(&tx, opened.user.id, hash).await?;
+                // Checking takes a while: a password that was changed meanwhile, or a ban, ends what the old one began.
+                let (user, now_ms) = (opened.user.id, opened.session.created_at_ms);
+                if !inner.stores.users.note_login(&tx, user, change, now_ms).await? {
+                    return Ok(false);
                 }
                 inner.open_in(&tx, opened, shown.origin).await?;
                 receipt.keep(&tx, opened).await?;
-                Ok::<(), IdentityError>(())
+                Ok::<bool, IdentityError>(true)
             })
             .await?;
+        if !is_opened {
+            inner.note(&failed()).await?;
+            return Err(IdentityError::WrongCredentials);
+        }
         Ok(opened.clone())
     }
 
@@ -99,17 +105,17 @@ impl IdentityService {
             .db
             .transaction(|tx| async move {
                 let found = inner.stores.refresh.lock_session(&tx, shown).await?;
-                let Some(found) = found.filter(|found| !inner.has_ended(&found.session)) else { return Ok(None) };
-                if found.user.status == Status::Banned {
-                    return Ok(None);
-                }
+                let found = found.filter(|found| !inner.has_ended(&found.session));
+                let Some(found) = found.filter(|found| found.user.status == Status::Active) else {
+                    return Ok(Renewal::Refused);
+                };
                 let now_ms = inner.now_ms();
                 if judge_refresh(inner.stores.refresh.state(&tx, shown).await?, now_ms) == Presented::Revoke {
                     let (session, user) = (found.session.id, found.user.id);
                     inner.stores.sessions.revoke(&tx, session, user, now_ms).await?;
                     let deed = Deed::new(Act::RefreshReplayed, Some(user), origin).subject(&session);
                     inner.note_in(&tx, &deed).await?;
-                    return Ok(None);
+                    return Ok(Renewal::Revoked);
                 }
                 let next = Secret::new(SecretKind::Refresh, inner.rng.as_ref());
                 inner.stores.refresh.replace(&tx, shown, &next.hash(), now_ms).await?;
@@ -117,16 +123,29 @@ impl IdentityService {
                 let tokens = inner.pair(keys, &found.user, found.session.id, next)?;
                 let opened = Opened { session: found.session, user: found.user, tokens };
                 receipt.keep(&tx, &opened).await?;
-                Ok::<_, IdentityError>(Some(opened))
+                Ok::<_, IdentityError>(Renewal::Renewed(Box::new(opened)))
             })
             .await?;
-        let Some(opened) = renewed else {
-            inner.memory.forget();
-            return Err(IdentityError::RefreshRefused);
-        };
-        inner.usage.note_session(opened.session.id, inner.now_ms());
-        Ok(opened)
+        match renewed {
+            Renewal::Renewed(opened) => {
+                inner.usage.note_session(opened.session.id, inner.now_ms());
+                Ok(*opened)
+            }
+            Renewal::Revoked => {
+                inner.memory.forget();
+                Err(IdentityError::RefreshRefused)
+            }
+            Renewal::Refused => Err(IdentityError::RefreshRefused),
+        }
     }
+}
+
+/// What became of a refresh token that was shown.
+enum Renewal {
+    Renewed(Box<Opened>),
+    /// It was a copy: the session has ended.
+    Revoked,
+    Refused,
 }
 
 impl Inner {
@@ -165,7 +184,6 @@ impl Inner {
             }
             Tokens::Cookie { secret, .. } => stores.sessions.insert(tx, session, Some(&secret.hash())).await?,
         }
-        stores.users.note_login(tx, session.user_id, session.created_at_ms).await?;
         let deed = Deed::new(Act::LoggedIn, Some(session.user_id), origin);
         self.note_in(tx, &deed.subject(&session.id).detail("kind", session.kind.name())).await
     }

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use kernel::SessionId;
@@ -38,35 +38,60 @@ impl Memory {
 
 /// Answers by key, each with its time.
 #[derive(Debug)]
-pub(super) struct Recent<K, V>(Mutex<HashMap<K, (i64, V)>>);
+pub(super) struct Recent<K, V>(Mutex<Entries<K, V>>);
+
+#[derive(Debug)]
+struct Entries<K, V> {
+    by_key: HashMap<K, (i64, V)>,
+    /// How often all was forgotten.
+    forgotten: u64,
+}
+
+/// Nothing is known of a key. What is looked up now may be kept, unless something was forgotten meanwhile: then it may have
+/// been read before the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unknown {
+    forgotten: u64,
+}
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Entries { by_key: HashMap::new(), forgotten: 0 }))
     }
 }
 
 impl<K: Eq + Hash, V: Clone> Recent<K, V> {
-    pub(super) fn find(&self, key: &K, now_ms: i64) -> Option<V> {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at_ms, value) = entries.get(key)?;
-        // A clock that went back makes an answer old, not young for ever.
-        (0..LIFETIME_MS).contains(&(now_ms - at_ms)).then(|| value.clone())
+    pub(super) fn find(&self, key: &K, now_ms: i64) -> Result<V, Unknown> {
+        let entries = self.entries();
+        match entries.by_key.get(key) {
+            // A clock that went back makes an answer old, not young for ever.
+            Some((at_ms, value)) if (0..LIFETIME_MS).contains(&(now_ms - at_ms)) => Ok(value.clone()),
+            _ => Err(Unknown { forgotten: entries.forgotten }),
+        }
     }
 
-    pub(super) fn keep(&self, key: K, value: V, now_ms: i64) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= MAX_ENTRIES {
-            entries.retain(|_, (at_ms, _)| (0..LIFETIME_MS).contains(&(now_ms - *at_ms)));
+    pub(super) fn keep(&self, key: K, value: V, now_ms: i64, unknown: Unknown) {
+        let mut entries = self.entries();
+        if entries.forgotten != unknown.forgotten {
+            return;
+        }
+        if entries.by_key.len() >= MAX_ENTRIES {
+            entries.by_key.retain(|_, (at_ms, _)| (0..LIFETIME_MS).contains(&(now_ms - *at_ms)));
         }
         // So many at once: those after them are looked up.
-        if entries.len() < MAX_ENTRIES {
-            entries.insert(key, (now_ms, value));
+        if entries.by_key.len() < MAX_ENTRIES {
+            entries.by_key.insert(key, (now_ms, value));
         }
     }
 
     fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut entries = self.entries();
+        entries.by_key.clear();
+        entries.forgotten += 1;
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries<K, V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -74,25 +99,39 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
 mod tests {
     use super::*;
 
+    fn keep<K: Eq + Hash, V: Clone>(recent: &Recent<K, V>, key: K, value: V, now_ms: i64) {
+        let forgotten = recent.entries().forgotten;
+        recent.keep(key, value, now_ms, Unknown { forgotten });
+    }
+
     #[test]
     fn an_answer_is_believed_for_a_moment() {
         let recent = Recent::default();
-        recent.keep("key", 1, 10_000);
-        assert_eq!(recent.find(&"key", 14_999), Some(1));
-        assert_eq!(recent.find(&"key", 15_000), None);
-        assert_eq!(recent.find(&"key", 9_999), None, "the clock went back");
+        keep(&recent, "key", 1, 10_000);
+        assert_eq!(recent.find(&"key", 14_999), Ok(1));
+        assert!(recent.find(&"key", 15_000).is_err());
+        assert!(recent.find(&"key", 9_999).is_err(), "the clock went back");
         recent.clear();
-        assert_eq!(recent.find(&"key", 10_000), None);
+        assert!(recent.find(&"key", 10_000).is_err());
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_kept_after_it() {
+        let recent = Recent::default();
+        let unknown = recent.find(&"key", 0).unwrap_err();
+        recent.clear();
+        recent.keep("key", "as it was", 0, unknown);
+        assert!(recent.find(&"key", 0).is_err());
     }
 
     #[test]
     fn answers_never_outgrow_their_room() {
         let recent = Recent::default();
         for key in 0..MAX_ENTRIES + 10 {
-            recent.keep(key, (), 0);
+            keep(&recent, key, (), 0);
         }
-        assert_eq!(recent.0.lock().unwrap().len(), MAX_ENTRIES);
-        recent.keep(0, (), LIFETIME_MS);
-        assert_eq!(recent.0.lock().unwrap().len(), 1);
+        assert_eq!(recent.entries().by_key.len(), MAX_ENTRIES);
+        keep(&recent, 0, (), LIFETIME_MS);
+        assert_eq!(recent.entries().by_key.len(), 1);
     }
 }

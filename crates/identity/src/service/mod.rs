@@ -42,8 +42,10 @@ use keys::Keys;
 use memory::Memory;
 use reset::ResetQueue;
 use throttle::Throttle;
-use usage::Usage;
+use usage::{Noted, Usage};
 
+/// How many uses one transaction writes: others have their turn in between.
+const USAGE_BATCH: usize = 500;
 /// How often what was used is written down.
 const FLUSH_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -163,9 +165,25 @@ impl IdentityService {
 
     /// Writes down when keys and sessions were last used.
     pub async fn flush_usage(&self) -> Result<(), DbError> {
-        let (sessions, api_keys) = self.inner.usage.take();
-        self.inner.stores.sessions.note_used(&sessions).await?;
-        self.inner.stores.api_keys.note_used(&api_keys).await
+        let used = self.inner.usage.take();
+        let written = self.write_usage(&used).await;
+        if written.is_err() {
+            self.inner.usage.put_back(used);
+        }
+        written
+    }
+
+    async fn write_usage(&self, used: &Noted) -> Result<(), DbError> {
+        let Inner { db, stores, .. } = self.inner.as_ref();
+        let sessions: Vec<_> = used.sessions.iter().map(|(id, at_ms)| (*id, *at_ms)).collect();
+        for some in sessions.chunks(USAGE_BATCH) {
+            db.transaction(|tx| async move { stores.sessions.note_used(&tx, some).await }).await?;
+        }
+        let api_keys: Vec<_> = used.api_keys.iter().map(|(id, at_ms)| (*id, *at_ms)).collect();
+        for some in api_keys.chunks(USAGE_BATCH) {
+            db.transaction(|tx| async move { stores.api_keys.note_used(&tx, some).await }).await?;
+        }
+        Ok(())
     }
 
     /// How many passwords were hashed since the start.

@@ -1,7 +1,5 @@
 //! API keys in the database.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use kernel::{ApiKeyId, Cursor, Page, PageRequest, Permission, Permissions, UserId, Uuid};
@@ -104,12 +102,12 @@ impl ApiKeyStore for Store {
         Ok(execute(tx, sql.bind(id.as_uuid()).bind(user.as_uuid())).await? == 1)
     }
 
-    async fn note_used(&self, used_at_ms: &HashMap<ApiKeyId, i64>) -> Result<(), DbError> {
+    async fn note_used(&self, tx: &Transaction, used_at_ms: &[(ApiKeyId, i64)]) -> Result<(), DbError> {
         for (key, at_ms) in used_at_ms {
             let sql = Sql::new(
                 "UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)",
             );
-            self.write(sql.bind(timestamp(*at_ms)).bind(key.as_uuid())).await?;
+            execute(tx, sql.bind(timestamp(*at_ms)).bind(key.as_uuid())).await?;
         }
         Ok(())
     }

@@ -66,12 +66,14 @@ impl RefreshStore for Store {
         new: &SecretHash,
         now_ms: i64,
     ) -> Result<(), DbError> {
-        // The unshown successor, and whatever else led to it, leads to the new one from now on.
+        // The unshown successor, and whatever else led to it, leads to the new one from now on. All are of one session, whose
+        // tokens an index finds.
         let supersede = Sql::new(
             "UPDATE refresh_tokens SET successor = $1, superseded_at = CASE WHEN successor IS NULL THEN $2 \
              ELSE superseded_at END \
-             WHERE hash = (SELECT successor FROM refresh_tokens WHERE hash = $3) \
-             OR successor = (SELECT successor FROM refresh_tokens WHERE hash = $3)",
+             WHERE session_id = (SELECT session_id FROM refresh_tokens WHERE hash = $3) \
+             AND (hash = (SELECT successor FROM refresh_tokens WHERE hash = $3) \
+             OR successor = (SELECT successor FROM refresh_tokens WHERE hash = $3))",
         );
         execute(tx, supersede.bind(new.as_str()).bind(timestamp(now_ms)).bind(shown.as_str())).await?;
         // Shown now, it is no longer one that was superseded before anybody showed it.

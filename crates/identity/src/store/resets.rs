@@ -25,6 +25,10 @@ impl ResetStore for Store {
         execute(tx, sql).await.map(drop)
     }
 
+    async fn remove(&self, tx: &Transaction, user: UserId) -> Result<(), DbError> {
+        execute(tx, Sql::new("DELETE FROM password_resets WHERE user_id = $1").bind(user.as_uuid())).await.map(drop)
+    }
+
     async fn take(&self, tx: &Transaction, secret: &SecretHash, now_ms: i64) -> Result<Option<UserId>, DbError> {
         let sql = Sql::new("DELETE FROM password_resets WHERE hash = $1 AND expires_at > $2 RETURNING user_id");
         let sql = sql.bind(secret.as_str()).bind(timestamp(now_ms));

@@ -1,7 +1,5 @@
 //! Sessions in the database.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use kernel::{SessionId, UserId, Uuid};
@@ -121,10 +119,10 @@ impl SessionStore for Store {
         execute(tx, sql.bind(timestamp(now_ms)).bind(user.as_uuid()).bind(except)).await
     }
 
-    async fn note_used(&self, used_at_ms: &HashMap<SessionId, i64>) -> Result<(), DbError> {
+    async fn note_used(&self, tx: &Transaction, used_at_ms: &[(SessionId, i64)]) -> Result<(), DbError> {
         for (session, at_ms) in used_at_ms {
             let sql = Sql::new("UPDATE sessions SET last_used_at = $1 WHERE id = $2 AND last_used_at < $1");
-            self.write(sql.bind(timestamp(*at_ms)).bind(session.as_uuid())).await?;
+            execute(tx, sql.bind(timestamp(*at_ms)).bind(session.as_uuid())).await?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::{Conditions, Store, count_in, execute, known, optional_millis, stored
 use crate::{
     error::IdentityError,
     model::{Email, Status, User, UserFilter},
-    ports::{Login, UserStore},
+    ports::{Login, PasswordChange, UserStore},
 };
 
 /// The columns of a [`UserRow`], of a table named `u`.
@@ -125,9 +125,28 @@ impl UserStore for Store {
         execute(tx, sql).await.map(drop)
     }
 
-    async fn note_login(&self, tx: &Transaction, id: UserId, now_ms: i64) -> Result<(), DbError> {
-        let sql = Sql::new("UPDATE users SET last_login_at = $1 WHERE id = $2");
-        execute(tx, sql.bind(timestamp(now_ms)).bind(id.as_uuid())).await.map(drop)
+    async fn change_password(
+        &self,
+        tx: &Transaction,
+        id: UserId,
+        change: &PasswordChange<'_>,
+    ) -> Result<bool, DbError> {
+        let sql = Sql::new("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3");
+        Ok(execute(tx, sql.bind(change.new).bind(id.as_uuid()).bind(change.checked)).await? == 1)
+    }
+
+    async fn note_login(
+        &self,
+        tx: &Transaction,
+        id: UserId,
+        change: &PasswordChange<'_>,
+        now_ms: i64,
+    ) -> Result<bool, DbError> {
+        let sql = Sql::new(
+            "UPDATE users SET last_login_at = $1, password_hash = $2 WHERE id = $3 AND password_hash = $4 AND status = $5",
+        );
+        let sql = sql.bind(timestamp(now_ms)).bind(change.new).bind(id.as_uuid()).bind(change.checked);
+        Ok(execute(tx, sql.bind(Status::Active.name())).await? == 1)
     }
 
     async fn list(&self, filter: &UserFilter, page: &PageRequest) -> Result<Page<User>, IdentityError> {

@@ -1,6 +1,7 @@
 //! Letters with links to new passwords, and a real server of SMTP that takes them.
 
 use super::fixture::{MINUTE_MS, PASSWORD, World, world};
+use axum::http::Method;
 use identity::{Encryption, Letter, MailError, MailSettings, Mailer, SmtpMailer};
 use kernel::Role;
 use platform::{both_databases, testing::TestDb};
@@ -78,6 +79,17 @@ both_databases! {
             }
             assert_eq!(ask(&world, email).await.status, 429);
         }
+    }
+
+    async fn a_link_opens_nothing_once_the_password_was_changed_otherwise(test: &TestDb) {
+        let world = world(test).await;
+        let held = world.newcomer("ann@example.org", Role::Creator).await;
+        ask(&world, "ann@example.org").await;
+        send_letters(&world).await;
+        let change = world.server.call(Method::PUT, "/api/v1/users/me/password").bearer(&held.access);
+        let change = change.json(&json!({ "current_password": PASSWORD, "new_password": "one more good password" }));
+        assert_eq!(change.send().await.status, 204);
+        assert_ne!(confirm(&world, &token_of(&world.mail.letters()[0])).await.status, 204);
     }
 
     async fn of_two_who_use_a_link_at_once_one_sets_the_password(test: &TestDb) {

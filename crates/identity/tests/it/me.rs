@@ -5,7 +5,7 @@ use kernel::Role;
 use platform::{both_databases, testing::TestDb};
 use serde_json::json;
 
-use super::fixture::{PASSWORD, world};
+use super::fixture::{PASSWORD, held, world};
 
 const NEW: &str = "another good password";
 
@@ -67,6 +67,33 @@ both_databases! {
         assert_eq!((world.me(&one.access).await, world.me(&other.access).await), (200, 401));
         assert_eq!(world.try_log_in("ann@example.org", PASSWORD).await.status, 401);
         assert_eq!(world.try_log_in("ann@example.org", NEW).await.status, 200);
+    }
+
+    async fn of_two_new_passwords_at_once_one_is_set(test: &TestDb) {
+        let world = world(test).await;
+        let held = world.newcomer("ann@example.org", Role::Creator).await;
+        let change = |number: u32| {
+            let call = world.server.call(Method::PUT, "/api/v1/users/me/password").bearer(&held.access);
+            let new = format!("{NEW} {number}");
+            tokio::spawn(call.json(&json!({ "current_password": PASSWORD, "new_password": new })).send())
+        };
+        let answers = futures::future::join_all((0..4).map(change)).await;
+        let statuses: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().status.as_u16()).collect();
+        assert_eq!(statuses.iter().filter(|status| **status == 204).count(), 1, "{statuses:?}");
+    }
+
+    async fn nobody_stays_signed_in_with_a_password_that_changed_while_it_was_checked(test: &TestDb) {
+        let world = world(test).await;
+        let ann = world.newcomer("ann@example.org", Role::Creator).await;
+        let change = world.server.call(Method::PUT, "/api/v1/users/me/password").bearer(&ann.access);
+        let change = change.json(&json!({ "current_password": PASSWORD, "new_password": NEW })).send();
+        let log_in = || world.try_log_in("ann@example.org", PASSWORD);
+        let (changed, one, two, three) = tokio::join!(change, log_in(), log_in(), log_in());
+        assert_eq!(changed.status, 204);
+        for answer in [one, two, three].iter().filter(|answer| answer.status == 200) {
+            assert_eq!(world.me(&held(answer).access).await, 401);
+        }
+        assert_eq!(world.me(&ann.access).await, 200);
     }
 
     async fn who_is_signed_in_cannot_guess_the_password_without_end(test: &TestDb) {
