@@ -18,7 +18,8 @@ use crate::{
 /// How long an answer is given again.
 const LIFETIME: Duration = Duration::from_hours(24);
 
-/// How long an act may be in work before another may take it over, after its process died: longer than any request takes.
+/// How long an act is in work before another may take it over, as if its process had died. One that takes longer, such as
+/// a large upload, keeps its claim until somebody asks for the same.
 const LEASE: Duration = Duration::from_mins(2);
 
 /// Answers by key. Answers are sealed, because some hold what is shown only once.
@@ -142,16 +143,21 @@ impl Idempotency {
         Ok(())
     }
 
-    /// Removes answers that are no longer given, and says how many.
+    /// Removes answers that have not been given for a day, and says how many. A claim whose lease is over may still be in
+    /// work: it stays as long.
     pub async fn remove_expired(&self) -> Result<u64, DbError> {
-        let delete =
-            Sql::new("DELETE FROM idempotency_keys WHERE expires_at <= $1").bind(timestamp(self.clock.now_ms()));
+        let ended = self.clock.now_ms().saturating_sub(millis_of(LIFETIME));
+        let delete = Sql::new("DELETE FROM idempotency_keys WHERE expires_at <= $1").bind(timestamp(ended));
         Ok(self.db.writer().execute_raw(delete.on(self.db.backend())).await?.rows_affected())
     }
 
     fn in_ms(&self, time: Duration) -> i64 {
-        self.clock.now_ms().saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+        self.clock.now_ms().saturating_add(millis_of(time))
     }
+}
+
+fn millis_of(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Row {

@@ -59,7 +59,6 @@ impl TestParts {
 
     /// The server of `api`, whose users `authenticator` knows.
     pub fn serve(&self, api: OpenApiRouter, authenticator: Arc<dyn Authenticator>, health: Health) -> TestServer {
-        let sealer = Sealer::new(&self.secrets, self.rng.clone());
         let Assembled { router, document } = assemble(
             api,
             Parts {
@@ -67,12 +66,18 @@ impl TestParts {
                 ids: self.ids.clone(),
                 limiter: self.limiter.clone(),
                 authenticator,
-                idempotency: Idempotency::new(self.db.clone(), sealer, self.clock.clone(), self.ids.clone()),
+                idempotency: self.idempotency(),
                 health,
                 metrics: Metrics::of_process(),
             },
         );
         TestServer { router, document }
+    }
+
+    /// The keys and answers of the server.
+    pub fn idempotency(&self) -> Idempotency {
+        let sealer = Sealer::new(&self.secrets, self.rng.clone());
+        Idempotency::new(self.db.clone(), sealer, self.clock.clone(), self.ids.clone())
     }
 }
 

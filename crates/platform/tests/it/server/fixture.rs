@@ -16,7 +16,7 @@ use axum::{
 use kernel::ManualClock;
 use platform::{
     db::{DbError, Sql, migrate},
-    idempotency::{self, Receipt, Reply},
+    idempotency::{self, Idempotency, Receipt, Reply},
     server::{
         Claimed, ClientAddress, ETag, IfMatch, Json, List, PageBody, PageQuery, Path, Problem, Query, SignedIn,
         health::Health,
@@ -48,6 +48,7 @@ pub(crate) struct World {
     pub(crate) server: TestServer,
     pub(crate) clock: ManualClock,
     pub(crate) notes: Notes,
+    pub(crate) idempotency: Idempotency,
 }
 
 pub(crate) async fn world(test: &TestDb) -> World {
@@ -63,7 +64,7 @@ pub(crate) async fn world_with(test: &TestDb, set: impl FnOnce(&mut TestParts)) 
     set(&mut parts);
     let notes = Notes { db: test.db().clone(), written: Arc::default() };
     let server = parts.serve(api(notes.clone()), Arc::new(Believer), Health::default());
-    World { server, clock, notes }
+    World { server, clock, notes, idempotency: parts.idempotency() }
 }
 
 pub(crate) fn api(notes: Notes) -> OpenApiRouter {

@@ -3,7 +3,12 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use platform::{both_databases, db::Sql, testing::TestDb};
+use platform::{
+    both_databases,
+    db::Sql,
+    idempotency::{Claiming, Reply},
+    testing::TestDb,
+};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
@@ -96,6 +101,18 @@ both_databases! {
         assert_eq!(send().await.status, StatusCode::CONFLICT);
         world.clock.jump(24 * 60 * 60 * 1000);
         assert_eq!(send().await.status, StatusCode::CREATED);
+    }
+
+    async fn an_act_that_outlasts_its_lease_keeps_its_claim(test: &TestDb) {
+        let world = world(test).await;
+        let Claiming::Granted(claim) = world.idempotency.claim("user:1", "k1", b"upload").await.unwrap() else { panic!() };
+        world.clock.jump(15 * 60 * 1000);
+        assert_eq!(world.idempotency.remove_expired().await.unwrap(), 0);
+        claim.complete(&Reply::empty(204)).await.unwrap();
+        let again = world.idempotency.claim("user:1", "k1", b"upload").await.unwrap();
+        assert!(matches!(again, Claiming::Replay(Reply { status: 204, .. })), "{again:?}");
+        world.clock.jump(48 * 60 * 60 * 1000);
+        assert_eq!(world.idempotency.remove_expired().await.unwrap(), 1);
     }
 
     async fn an_act_without_a_transaction_is_answered_again_too(test: &TestDb) {
