@@ -113,10 +113,11 @@ struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// How long the next event has to wait. Never longer than the wait that was meant, should the clock have gone back.
+    /// How long the next event has to wait. A wait longer than was meant is none: the clock went back.
     fn wait(&self, now_ms: i64) -> Option<Duration> {
-        let wait_ms = self.retry_at_ms?.saturating_sub(now_ms).min(wait_ms_after(self.attempts));
-        u64::try_from(wait_ms).ok().filter(|wait_ms| *wait_ms > 0).map(Duration::from_millis)
+        let wait_ms = self.retry_at_ms?.saturating_sub(now_ms);
+        let is_meant = (1..=wait_ms_after(self.attempts)).contains(&wait_ms);
+        u64::try_from(wait_ms).ok().filter(|_| is_meant).map(Duration::from_millis)
     }
 }
 
@@ -240,5 +241,21 @@ impl DeadLetter {
             reason: row.try_get_by_index(3)?,
             failed_at_ms: millis(row.try_get_by_index(4)?),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_as_long_as_was_meant_or_over() {
+        let checkpoint = Checkpoint { position: 0, attempts: 1, retry_at_ms: Some(10_500) };
+        let wait_ms = |now_ms| checkpoint.wait(now_ms).map(|wait| wait.as_millis());
+        assert_eq!(wait_ms(10_000), Some(500));
+        assert_eq!(wait_ms(10_499), Some(1));
+        assert_eq!(wait_ms(10_500), None);
+        assert_eq!(wait_ms(10_000 - 3_600_000), None, "the clock was set back by an hour");
+        assert_eq!(Checkpoint { retry_at_ms: None, ..checkpoint }.wait(0), None);
     }
 }

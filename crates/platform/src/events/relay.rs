@@ -150,13 +150,21 @@ impl Relay {
 
     async fn clean_up(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            match retention::remove_old(&self.db, self.clock.now_ms(), self.options.keep).await {
+            match self.remove_old().await {
                 Ok(1..) => continue,
                 Ok(0) => {}
                 Err(error) => tracing::warn!(%error, "old events could not be removed"),
             }
             drop(tokio::time::timeout(self.options.clean_up, stop.cancelled()).await);
         }
+    }
+
+    /// Every handler is known first, a new one too: nothing is removed that one of them has not had.
+    async fn remove_old(&self) -> Result<u64, DbError> {
+        for handler in &self.handlers {
+            deliver::register(&self.db, handler.as_ref(), self.clock.now_ms()).await?;
+        }
+        retention::remove_old(&self.db, self.clock.now_ms(), self.options.keep).await
     }
 
     async fn pause(&self, heard: &mut Subscription, topic: Topic, at_most: Duration, stop: &CancellationToken) {
