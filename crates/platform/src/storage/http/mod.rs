@@ -9,7 +9,7 @@ mod range;
 pub(crate) mod tus;
 mod uploads;
 
-use axum::{extract::DefaultBodyLimit, http::HeaderValue, response::Response};
+use axum::{http::HeaderValue, response::Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Files;
@@ -30,8 +30,6 @@ pub fn routes(files: Files) -> OpenApiRouter {
         .routes(routes!(content::stream))
         .routes(routes!(content::download))
         .merge(of_uploads)
-        // The server's own bounds hold: those of the framework are two megabytes for everything.
-        .layer(DefaultBodyLimit::disable())
         .with_state(files)
 }
 
