@@ -1,17 +1,14 @@
 //! Who asks: told once for each request by whoever knows users, and taken by handlers as an argument.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use axum::{
-    extract::{FromRequestParts, OptionalFromRequestParts, Request, State},
+    extract::{FromRequestParts, OptionalFromRequestParts},
     http::{HeaderMap, Method, header, request::Parts},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 use kernel::{Actor, Credential};
 
 use super::{
+    policy::RoutePolicy,
     problem::{Problem, ProblemType},
     router::Edge,
 };
@@ -46,23 +43,25 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for SignedIn {
 }
 
 /// Finds out who asks, and refuses what another site had a browser send with its cookies.
-pub(super) async fn authenticate(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
-    let actor = match edge.authenticator.authenticate(request.headers()).await {
-        Ok(actor) => actor,
+pub(super) async fn authenticate(
+    edge: &Edge,
+    policy: &RoutePolicy,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Option<Actor>, Problem> {
+    let actor = match edge.authenticator.authenticate(headers).await {
+        Ok(Some(actor)) => actor,
+        Ok(None) => return Ok(None),
         // Whoever signs in anew still sends the token that has run out.
-        Err(_) if edge.policy_of(&request).is_open => None,
-        Err(problem) => return problem.into_response(),
+        Err(problem) if policy.is_open && problem.kind() == ProblemType::Unauthenticated => return Ok(None),
+        Err(problem) => return Err(problem),
     };
-    if let Some(actor) = actor {
-        let is_cookie = matches!(actor.credential, Credential::Cookie(_));
-        if is_cookie && let Err(problem) = edge.same_site.check(request.method(), request.headers()) {
-            return problem.into_response();
-        }
-        // A field of the request's span, so that every line of the log about it says whose it was.
-        tracing::Span::current().record("user_id", tracing::field::display(actor.user_id));
-        request.extensions_mut().insert(actor);
+    if matches!(actor.credential, Credential::Cookie(_)) {
+        edge.same_site.check(method, headers)?;
     }
-    next.run(request).await
+    // A field of the request's span, so that every line of the log about it says whose it was.
+    tracing::Span::current().record("user_id", tracing::field::display(actor.user_id));
+    Ok(Some(actor))
 }
 
 /// Which pages may have browsers send cookies along with what changes something.

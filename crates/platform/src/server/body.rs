@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use hyper::body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
 use super::problem::{Problem, ProblemType};
 
@@ -55,14 +55,18 @@ pub(super) fn check_announced(headers: &HeaderMap, limits: BodyLimits) -> Result
 
 /// `body`, which ends in a [`BodyFault`] once it goes beyond its limits.
 pub(super) fn bounded(body: Body, limits: BodyLimits) -> Body {
-    Body::new(Bounded { body, limits, seen_bytes: 0, timer: Box::pin(sleep(limits.idle)) })
+    if body.is_end_stream() {
+        return body;
+    }
+    Body::new(Bounded { body, limits, seen_bytes: 0, pause: None })
 }
 
 struct Bounded {
     body: Body,
     limits: BodyLimits,
     seen_bytes: u64,
-    timer: Pin<Box<Sleep>>,
+    /// Runs while the sender is waited for, and only then: who reads slowly does not make it late.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl HttpBody for Bounded {
@@ -75,10 +79,11 @@ impl HttpBody for Bounded {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
-            ready!(this.timer.as_mut().poll(context));
+            let idle = this.limits.idle;
+            ready!(this.pause.get_or_insert_with(|| Box::pin(sleep(idle))).as_mut().poll(context));
             return Poll::Ready(Some(Err(axum::Error::new(BodyFault::TooSlow { idle: this.limits.idle }))));
         };
-        this.timer.as_mut().reset(Instant::now() + this.limits.idle);
+        this.pause = None;
         if let Some(Ok(frame)) = &frame {
             this.seen_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
             if this.seen_bytes > this.limits.max_bytes {

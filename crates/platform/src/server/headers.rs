@@ -15,12 +15,17 @@ pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 
 /// Two years, the least that browsers' own lists ask for.
 const STRICT_TRANSPORT: &str = "max-age=63072000; includeSubDomains";
 
-const ALWAYS: &[(&str, &str)] = &[
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+static ALWAYS: [(HeaderName, HeaderValue); 7] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=()"),
+    ),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(DATA_POLICY)),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
 /// How users reach the server.
@@ -35,15 +40,10 @@ pub enum Transport {
 /// Adds what is not there. A handler that sets a header itself knows better.
 pub(super) fn secure(response: &mut Response, transport: Transport) {
     let headers = response.headers_mut();
-    let mut add = |name: HeaderName, value: &'static str| {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    };
-    for (name, value) in ALWAYS {
-        add(HeaderName::from_static(name), value);
+    for (name, value) in &ALWAYS {
+        headers.entry(name).or_insert_with(|| value.clone());
     }
-    add(header::CONTENT_SECURITY_POLICY, DATA_POLICY);
-    add(header::CACHE_CONTROL, "no-store");
     if transport == Transport::Tls {
-        add(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static(STRICT_TRANSPORT));
     }
 }

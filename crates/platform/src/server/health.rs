@@ -74,8 +74,6 @@ pub struct ComponentReport {
     pub name: String,
     /// How it is.
     pub state: State,
-    #[serde(skip)]
-    need: Need,
 }
 
 /// How the server is.
@@ -114,9 +112,7 @@ impl Health {
 
     /// How every part is.
     pub async fn report(&self) -> HealthReport {
-        let components = join_all(self.components.iter().map(|component| ask(component.as_ref()))).await;
-        let is_healthy = components.iter().all(|component| component.state == State::Healthy);
-        HealthReport { state: if is_healthy { State::Healthy } else { State::Unhealthy }, components }
+        HealthReport::of(self.components.iter()).await
     }
 
     /// How one part is; nothing where there is no such part.
@@ -127,12 +123,21 @@ impl Health {
 
     /// Whether requests should come here: the vital parts work, and the server is not about to end.
     pub async fn readiness(&self) -> HealthReport {
-        let mut report = self.report().await;
-        report.components.retain(|component| component.need == Need::Vital);
-        let is_ready = !self.is_draining.load(Ordering::Relaxed)
-            && report.components.iter().all(|component| component.state == State::Healthy);
-        report.state = if is_ready { State::Healthy } else { State::Unhealthy };
+        let vital = self.components.iter().filter(|component| component.need() == Need::Vital);
+        let mut report = HealthReport::of(vital).await;
+        if self.is_draining.load(Ordering::Relaxed) {
+            report.state = State::Unhealthy;
+        }
         report
+    }
+}
+
+impl HealthReport {
+    /// What these parts say, asked side by side.
+    async fn of(components: impl Iterator<Item = &Arc<dyn Component>>) -> Self {
+        let components = join_all(components.map(|component| ask(component.as_ref()))).await;
+        let is_healthy = components.iter().all(|component| component.state == State::Healthy);
+        Self { state: if is_healthy { State::Healthy } else { State::Unhealthy }, components }
     }
 }
 
@@ -146,7 +151,7 @@ async fn ask(component: &dyn Component) -> ComponentReport {
         tracing::warn!(component = component.name(), reason, "a part of the server does not work");
     }
     let state = if failure.is_none() { State::Healthy } else { State::Unhealthy };
-    ComponentReport { name: component.name().to_owned(), state, need: component.need() }
+    ComponentReport { name: component.name().to_owned(), state }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -15,6 +15,7 @@ use ring::digest::{Context, SHA256};
 use super::{
     body::read_failure,
     client_address::ClientAddress,
+    policy::RoutePolicy,
     problem::{Problem, ProblemType},
     router::Edge,
 };
@@ -78,21 +79,22 @@ impl From<DbError> for Problem {
     }
 }
 
-pub(super) async fn layer(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+/// The answer of `next`, or the one that was given before under the same key.
+pub(super) async fn answer_once(edge: &Edge, policy: &RoutePolicy, request: Request, next: Next) -> Response {
     if *request.method() != Method::POST || !request.headers().contains_key(HEADER) {
         return next.run(request).await;
     }
-    match claim(&edge, request).await {
+    match claim(edge, policy, request).await {
         Ok((claim, request)) => answer(claim, request, next).await,
         Err(response) => response,
     }
 }
 
 /// The request with its claim, or the answer where there is nothing to do.
-async fn claim(edge: &Edge, request: Request) -> Result<(Arc<Claim>, Request), Response> {
+async fn claim(edge: &Edge, policy: &RoutePolicy, request: Request) -> Result<(Arc<Claim>, Request), Response> {
     let key = key_of(request.headers()).map_err(IntoResponse::into_response)?;
     let owner = owner_of(&request);
-    let is_stream = edge.policy_of(&request).max_body_bytes > MAX_COMPARED_BYTES;
+    let is_stream = policy.max_body_bytes > MAX_COMPARED_BYTES;
     let (request, fingerprint) = fingerprint(request, is_stream).await.map_err(IntoResponse::into_response)?;
     let claiming = edge.idempotency.claim(&owner, &key, &fingerprint).await;
     match claiming.map_err(|error| Problem::from(error).into_response())? {

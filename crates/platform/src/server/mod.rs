@@ -23,6 +23,7 @@ pub mod router;
 pub mod settings;
 pub mod time;
 
+mod admission;
 mod documentation;
 mod outermost;
 mod system;

@@ -25,7 +25,8 @@ pub(super) async fn layer(State(edge): State<Arc<Edge>>, request: Request, next:
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map(MatchedPath::as_str);
     // The template, not the address: addresses hold tokens and names, and whatever a stranger likes to write into a log.
-    let span = tracing::info_span!("request", request_id = %id, user_id = field::Empty);
+    // At the level of errors, so that the id stands in every line that is written, however few those are.
+    let span = tracing::error_span!("request", request_id = %id, user_id = field::Empty);
     let method = request.method().clone();
     let measurement = Measurement::begin(&method, route);
     let answer = async {

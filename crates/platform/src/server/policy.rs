@@ -30,15 +30,17 @@ pub struct RoutePolicy {
 #[derive(Debug)]
 pub struct RoutePolicies {
     default: RoutePolicy,
-    routes: HashMap<(Method, String), RoutePolicy>,
+    routes: HashMap<String, HashMap<Method, RoutePolicy>>,
 }
 
 impl RoutePolicies {
     /// The bounds that `document` names, and `default` for everything it does not.
     pub fn of(document: &OpenApi, default: RoutePolicy) -> Self {
-        let routes = operations(document)
-            .map(|(method, path, operation)| ((method_of(&method), path.to_owned()), policy_of(operation, default)));
-        Self { default, routes: routes.collect() }
+        let mut routes = HashMap::<String, HashMap<Method, RoutePolicy>>::new();
+        for (method, path, operation) in operations(document) {
+            routes.entry(path.to_owned()).or_default().insert(method_of(&method), policy_of(operation, default));
+        }
+        Self { default, routes }
     }
 
     /// The bounds of the route whose template is `path`.
@@ -46,7 +48,7 @@ impl RoutePolicies {
         let Some(path) = path else { return self.default };
         // Who asks for the head of an answer is bound like who asks for all of it.
         let method = if *method == Method::HEAD { &Method::GET } else { method };
-        self.routes.get(&(method.clone(), path.to_owned())).copied().unwrap_or(self.default)
+        self.routes.get(path).and_then(|of_path| of_path.get(method)).copied().unwrap_or(self.default)
     }
 }
 

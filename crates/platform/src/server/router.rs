@@ -1,16 +1,16 @@
 //! Everything around the handlers, in its order: the one place to read which request is stopped where.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{MatchedPath, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, Method, header},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use kernel::IdSource;
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceExt as _};
 use tower_http::{
     compression::{
         CompressionLayer,
@@ -21,19 +21,17 @@ use tower_http::{
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    auth::{self, Authenticator, SameSite},
-    body::{self, BodyLimits},
-    client_address::ClientAddress,
+    admission,
+    auth::{Authenticator, SameSite},
     documentation,
     headers::Transport,
     health::Health,
     idempotency,
-    listen::Peer,
     metrics::Metrics,
     openapi, outermost,
     policy::{RoutePolicies, RoutePolicy},
-    problem::{Problem, ProblemType},
-    rate_limit::{self, Quota, RateLimiter},
+    problem::Problem,
+    rate_limit::{Quota, RateLimiter},
     request_id,
     settings::ServerSettings,
     system,
@@ -65,15 +63,10 @@ pub(crate) struct Edge {
     pub idempotency: Idempotency,
     pub same_site: SameSite,
     pub transport: Transport,
-    policies: RoutePolicies,
+    pub policies: RoutePolicies,
 }
 
 impl Edge {
-    /// The bounds of the route that a request goes to.
-    pub(crate) fn policy_of(&self, request: &Request) -> RoutePolicy {
-        self.policies.find(request.method(), request.extensions().get::<MatchedPath>().map(MatchedPath::as_str))
-    }
-
     pub(crate) fn address_quota(&self) -> Quota {
         Quota { name: "address", units: self.settings.address_units_per_minute, window: Duration::from_mins(1) }
     }
@@ -120,62 +113,26 @@ pub fn assemble(api: OpenApiRouter, parts: Parts) -> Assembled {
     Assembled { router: layered(routes, &edge), document }
 }
 
-/// The layers, innermost first: a request meets the last of them first.
+/// The layers, outermost first.
 fn layered(routes: Router, edge: &Arc<Edge>) -> Router {
-    let with = || edge.clone();
-    let inside = routes
-        .layer(middleware::from_fn_with_state(with(), idempotency::layer))
-        .layer(middleware::from_fn_with_state(with(), bound_body))
-        .layer(middleware::from_fn_with_state(with(), rate_limit::limit_user))
-        .layer(middleware::from_fn_with_state(with(), auth::authenticate))
-        .layer(middleware::from_fn_with_state(with(), rate_limit::limit_address))
-        .layer(middleware::from_fn_with_state(with(), find_client))
-        .layer(middleware::from_fn_with_state(with(), limit_time))
-        .layer(compression());
-    let with_cors = inside.clone().layer(cors(&edge.settings));
-    with_cors
-        .layer(middleware::from_fn_with_state(inside, pass_plain_options))
-        .layer(middleware::from_fn_with_state(with(), outermost::layer))
+    let outermost = middleware::from_fn_with_state(edge.clone(), outermost::layer);
+    let admission = middleware::from_fn_with_state(edge.clone(), admission::admit);
+    if edge.settings.cors_origins.is_empty() {
+        return routes.layer((outermost, compression(), admission));
+    }
+    let cors = middleware::from_fn_with_state(cors(&edge.settings), share);
+    routes.layer((outermost, cors, compression(), admission))
 }
 
-/// The layer of CORS answers every `OPTIONS` by itself; one that no browser sends before a request of another origin is for
-/// the handlers.
-async fn pass_plain_options(State(inside): State<Router>, request: Request, next: Next) -> Response {
+/// Lets pages of other origins use the answers. The layer of CORS answers every `OPTIONS` by itself; one that no browser sends
+/// before a request of another origin is for the handlers.
+async fn share(State(cors): State<CorsLayer>, request: Request, next: Next) -> Response {
     let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if *request.method() != Method::OPTIONS || is_preflight {
+    if *request.method() == Method::OPTIONS && !is_preflight {
         return next.run(request).await;
     }
-    inside.oneshot(request).await.unwrap_or_else(|never| match never {})
-}
-
-async fn find_client(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
-    if let Some(Peer(peer)) = request.extensions().get().copied() {
-        let client = ClientAddress::of(peer.ip(), request.headers(), &edge.settings.trusted_proxies);
-        request.extensions_mut().insert(client);
-    }
-    next.run(request).await
-}
-
-async fn limit_time(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    let Some(limit) = edge.policy_of(&request).time_limit else { return next.run(request).await };
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::new(ProblemType::Unavailable)
-            .detail(format!("there was no answer within {} s", limit.as_secs()))
-            .retry_after(Duration::from_secs(1))
-            .into_response(),
-    }
-}
-
-async fn bound_body(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    let limits = BodyLimits {
-        max_bytes: edge.policy_of(&request).max_body_bytes,
-        idle: Duration::from_secs(edge.settings.idle_timeout_s),
-    };
-    if let Err(fault) = body::check_announced(request.headers(), limits) {
-        return Problem::from(fault).into_response();
-    }
-    next.run(request.map(|body| body::bounded(body, limits))).await
+    let inside = tower::service_fn(|request| async { Ok::<_, Infallible>(next.clone().run(request).await) });
+    cors.layer(inside).oneshot(request).await.unwrap_or_else(|never| match never {})
 }
 
 fn compression() -> CompressionLayer<impl Predicate> {

@@ -1,8 +1,8 @@
 //! How much anybody may ask for in how long: a sliding window for each user and each address, behind a port so that many
 //! servers can count together.
 
-mod layer;
 mod memory;
+mod standing;
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 pub use memory::MemoryLimiter;
 
-pub(super) use layer::{limit_address, limit_user};
+pub(super) use standing::Standing;
 
 /// So much in so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

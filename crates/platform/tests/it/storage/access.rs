@@ -1,4 +1,4 @@
-//! Who may do what with files: every route of them, for nobody, for a credential that ran out, for another user and for one
+//! Who may do what with files: every route of them, for nobody, for a credential that ran out (which is nobody), for another user and for one
 //! who makes nothing. A route without a row fails.
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -74,7 +74,7 @@ async fn every_route_lets_in_whom_it_should() {
     for (method, route, [nobody, other, viewer]) in MATRIX {
         let path = route.replace("{file}", &file.id.to_string()).replace("{upload}", &upload.id.to_string());
         for (token, expected) in
-            [(None, nobody), (Some("expired"), &401), (Some("other"), other), (Some("viewer"), viewer)]
+            [(None, nobody), (Some("expired"), nobody), (Some("other"), other), (Some("viewer"), viewer)]
         {
             let answer = ask(&server, method, &path, token).await;
             assert_eq!(answer.status.as_u16(), *expected, "{method} {route} for {token:?}: {answer:?}");
