@@ -5,6 +5,7 @@
 
 pub mod diarize;
 mod error;
+pub mod metered;
 pub mod separate;
 pub mod stt;
 pub mod translate;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::{path::Path, sync::Arc, time::Duration};
 
-use ai::{stt::Stt, translate::Translator, tts::Tts};
+use ai::{metered::Metered, stt::Stt, translate::Translator, tts::Tts};
 use dubbing::{Booth, Dubbing};
 use kernel::SystemClock;
 use media::Ffmpeg;
@@ -38,20 +38,23 @@ pub(crate) fn settings(data: Option<&Path>) -> anyhow::Result<Settings> {
 /// The speech engines, the preferred first.
 pub(crate) fn speech_engines(settings: &Settings) -> Vec<Arc<dyn Tts>> {
     let espeak = espeak::Settings { program: settings.programs.speech.clone(), ..espeak::Settings::default() };
-    tts::all(&tts::Settings { espeak, ..tts::Settings::default() })
+    let engines = tts::all(&tts::Settings { espeak, ..tts::Settings::default() });
+    engines.into_iter().map(|engine| Arc::new(Metered(engine)) as _).collect()
 }
 
 /// The engines that write down what is said, the preferred first: who adds a model wants it used.
 pub(crate) fn listeners(models: &Catalogue, pool: &ModelPool) -> anyhow::Result<Vec<Arc<dyn Stt>>> {
     let own = stt::of_models(models.usable(Kind::Transcription)?, pool);
-    Ok(own.into_iter().chain(stt::all(&stt::Settings::default())).collect())
+    let all = own.into_iter().chain(stt::all(&stt::Settings::default()));
+    Ok(all.map(|engine| Arc::new(Metered(engine)) as _).collect())
 }
 
 /// The translators, the preferred first. Which of them translates a pair depends on how good each is at it, and only then on
 /// this.
 pub(crate) fn translators(models: &Catalogue, pool: &ModelPool) -> anyhow::Result<Vec<Arc<dyn Translator>>> {
     let own = translate::of_models(models.usable(Kind::Translation)?, pool);
-    Ok(own.into_iter().chain(translate::all(&translate::Settings::default())).collect())
+    let all = own.into_iter().chain(translate::all(&translate::Settings::default()));
+    Ok(all.map(|engine| Arc::new(Metered(engine)) as _).collect())
 }
 
 /// The models of the data folder.
@@ -109,13 +112,15 @@ pub(crate) async fn dubbing(settings: &Settings, cancellation: CancellationToken
     voices.reverse();
     let (models, pool) = (models(settings), pool(settings));
     let usable = |kind| -> anyhow::Result<Vec<Model>> { Ok(models.usable(kind)?) };
+    let separator = separate::of_models(usable(Kind::Separation)?, &pool).into_iter().next();
+    let speaker_encoder = diarize::of_models(usable(Kind::Diarization)?, &pool).into_iter().next();
     let booth = Booth {
         ffmpeg: ffmpeg(settings).await?.cancelled_by(cancellation.clone()),
         listeners: listeners(&models, &pool)?,
         translators: translators(&models, &pool)?,
         voices,
-        separator: separate::of_models(usable(Kind::Separation)?, &pool).into_iter().next(),
-        speaker_encoder: diarize::of_models(usable(Kind::Diarization)?, &pool).into_iter().next(),
+        separator: separator.map(|separator| Arc::new(Metered(separator)) as _),
+        speaker_encoder: speaker_encoder.map(|encoder| Arc::new(Metered(encoder)) as _),
         jobs: settings.jobs(),
     };
     Ok(Dubbing { booth, store, memory: settings.memory(), limits: limits(settings), cancellation })

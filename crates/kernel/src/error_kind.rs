@@ -27,3 +27,21 @@ pub enum ErrorKind {
     /// Pressroom's own fault.
     Internal,
 }
+
+impl ErrorKind {
+    /// Its name, as it is told to programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Missing => "missing",
+            Self::Exhausted => "exhausted",
+            Self::Conflict => "conflict",
+            Self::Unavailable => "unavailable",
+            Self::Cancelled => "cancelled",
+            Self::Internal => "internal",
+        }
+    }
+}

@@ -27,6 +27,7 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     pub(super) fn new(depot: Depot, idempotency: Idempotency) -> Self {
+        ai::metered::describe();
         describe_gauge!(READY, "Jobs that wait, by kind");
         describe_gauge!(OLDEST, "Seconds that the job waits which waits longest, by kind");
         describe_gauge!(CONNECTIONS, "Open connections to the database");

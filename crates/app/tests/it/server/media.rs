@@ -123,6 +123,11 @@ async fn a_script_becomes_sound_and_subtitles_of_one_timing() {
     assert_eq!(sound["result"]["duration_ms"], words["result"]["duration_ms"]);
     let subtitles = String::from_utf8(client.file_of(&words, "subtitles")).unwrap();
     assert!(subtitles.starts_with("1\n00:00:00,") && subtitles.contains("Sea water"), "{subtitles}");
+    let numbers = String::from_utf8(client.get_with("/metrics", &[]).body).unwrap();
+    let spoken =
+        |line: &str| line.starts_with("provider_calls_total{") && line.contains(r#"work="speech",outcome="answered""#);
+    assert!(numbers.lines().any(spoken), "{numbers}");
+    assert!(numbers.contains("stage_duration_seconds_bucket{"), "{numbers}");
 }
 
 async fn a_video_speaks_spanish(backend: Backend) {
