@@ -1,8 +1,10 @@
 //! Who is behind a token, a cookie or a key: as they are now, not as they were when it was made.
 
+use std::sync::Arc;
+
 use kernel::{Actor, Credential};
 
-use super::{DAY_MS, IdentityService, Inner};
+use super::{DAY_MS, IdentityService, Inner, memory::TokenOf};
 use crate::{
     error::IdentityError,
     model::{Session, Status, User},
@@ -19,12 +21,11 @@ impl IdentityService {
         if shown.starts_with(SecretKind::ApiKey.prefix()) {
             return Err(IdentityError::ApiKeyRefused);
         }
-        let claims = self.inner.verify_token(shown).await?;
-        let found = self.inner.find_session(&claims).await?;
-        if found.user.id != claims.sub {
-            return Err(IdentityError::SessionEnded);
+        let token = self.inner.find_token(shown).await?;
+        if token.claims.has_run_out(self.inner.now_ms()) {
+            return Err(TokenError::Expired.into());
         }
-        self.inner.admit(&found, Credential::Token(found.session.id))
+        self.inner.admit(&token.found, Credential::Token(token.found.session.id))
     }
 
     /// Who shows this cookie.
@@ -36,8 +37,7 @@ impl IdentityService {
             Err(unknown) => {
                 let found = self.inner.stores.sessions.find_by_cookie(&hash).await?;
                 let found = found.ok_or(IdentityError::SessionEnded)?;
-                self.inner.memory.cookies.keep(hash, found.clone(), now_ms, unknown);
-                found
+                self.inner.memory.cookies.keep(hash, found, now_ms, unknown)
             }
         };
         self.inner.usage.note_session(found.session.id, now_ms);
@@ -60,14 +60,16 @@ impl Inner {
         }
     }
 
-    async fn find_session(&self, claims: &AccessClaims) -> Result<SessionOf, IdentityError> {
-        let now_ms = self.now_ms();
-        match self.memory.sessions.find(&claims.sid, now_ms) {
-            Ok(found) => Ok(found),
+    /// The session of a token that is one of ours; it may have run out by now.
+    async fn find_token(&self, shown: &str) -> Result<Arc<TokenOf>, IdentityError> {
+        let (hash, now_ms) = (SecretHash::of(shown), self.now_ms());
+        match self.memory.tokens.find(&hash, now_ms) {
+            Ok(token) => Ok(token),
             Err(unknown) => {
-                let found = self.stores.sessions.find(claims.sid).await?.ok_or(IdentityError::SessionEnded)?;
-                self.memory.sessions.keep(claims.sid, found.clone(), now_ms, unknown);
-                Ok(found)
+                let claims = self.verify_token(shown).await?;
+                let found = self.stores.sessions.find(claims.sid).await?;
+                let found = found.filter(|found| found.user.id == claims.sub).ok_or(IdentityError::SessionEnded)?;
+                Ok(self.memory.tokens.keep(hash, TokenOf { claims, found }, now_ms, unknown))
             }
         }
     }
@@ -78,16 +80,15 @@ impl Inner {
             Ok(found) => found,
             Err(unknown) => {
                 let found = self.stores.api_keys.find_by_secret(hash).await?.ok_or(IdentityError::ApiKeyRefused)?;
-                self.memory.api_keys.keep(hash.clone(), found.clone(), now_ms, unknown);
-                found
+                self.memory.api_keys.keep(hash.clone(), found, now_ms, unknown)
             }
         };
-        let ApiKeyOf { key, user } = found;
+        let ApiKeyOf { key, user } = found.as_ref();
         if key.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms) || user.status == Status::Banned {
             return Err(IdentityError::ApiKeyRefused);
         }
         self.usage.note_api_key(key.id, now_ms);
-        Ok(actor(&user, Credential::ApiKey(key.id)).limited_to(key.scopes))
+        Ok(actor(user, Credential::ApiKey(key.id)).limited_to(key.scopes))
     }
 
     fn admit(&self, found: &SessionOf, credential: Credential) -> Result<Actor, IdentityError> {

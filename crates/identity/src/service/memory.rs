@@ -3,15 +3,12 @@
 
 use std::{
     collections::HashMap,
-    hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-
-use kernel::SessionId;
 
 use crate::{
     ports::{ApiKeyOf, SessionOf},
-    tokens::SecretHash,
+    tokens::{AccessClaims, SecretHash},
 };
 
 /// How long an answer is believed.
@@ -19,30 +16,37 @@ const LIFETIME_MS: i64 = 5_000;
 /// How many answers of a sort are kept.
 const MAX_ENTRIES: usize = 20_000;
 
-/// Who is behind what was shown.
+/// Who is behind what was shown, by its hash.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    pub(super) sessions: Recent<SessionId, SessionOf>,
-    pub(super) cookies: Recent<SecretHash, SessionOf>,
-    pub(super) api_keys: Recent<SecretHash, ApiKeyOf>,
+    pub(super) tokens: Recent<TokenOf>,
+    pub(super) cookies: Recent<SessionOf>,
+    pub(super) api_keys: Recent<ApiKeyOf>,
+}
+
+/// An access token that was verified: to check a signature takes longer than all else about a small request.
+#[derive(Debug)]
+pub(super) struct TokenOf {
+    pub(super) claims: AccessClaims,
+    pub(super) found: SessionOf,
 }
 
 impl Memory {
     /// Forgets all: something changed that may be in any of it.
     pub(super) fn forget(&self) {
-        self.sessions.clear();
+        self.tokens.clear();
         self.cookies.clear();
         self.api_keys.clear();
     }
 }
 
-/// Answers by key, each with its time.
+/// Answers by what was shown, each with its time.
 #[derive(Debug)]
-pub(super) struct Recent<K, V>(Mutex<Entries<K, V>>);
+pub(super) struct Recent<V>(Mutex<Entries<V>>);
 
 #[derive(Debug)]
-struct Entries<K, V> {
-    by_key: HashMap<K, (i64, V)>,
+struct Entries<V> {
+    by_key: HashMap<SecretHash, (i64, Arc<V>)>,
     /// How often all was forgotten.
     forgotten: u64,
 }
@@ -54,14 +58,14 @@ pub(super) struct Unknown {
     forgotten: u64,
 }
 
-impl<K, V> Default for Recent<K, V> {
+impl<V> Default for Recent<V> {
     fn default() -> Self {
         Self(Mutex::new(Entries { by_key: HashMap::new(), forgotten: 0 }))
     }
 }
 
-impl<K: Eq + Hash, V: Clone> Recent<K, V> {
-    pub(super) fn find(&self, key: &K, now_ms: i64) -> Result<V, Unknown> {
+impl<V> Recent<V> {
+    pub(super) fn find(&self, key: &SecretHash, now_ms: i64) -> Result<Arc<V>, Unknown> {
         let entries = self.entries();
         match entries.by_key.get(key) {
             // A clock that went back makes an answer old, not young for ever.
@@ -70,18 +74,21 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         }
     }
 
-    pub(super) fn keep(&self, key: K, value: V, now_ms: i64, unknown: Unknown) {
+    /// `value`, kept where it may be.
+    pub(super) fn keep(&self, key: SecretHash, value: V, now_ms: i64, unknown: Unknown) -> Arc<V> {
+        let value = Arc::new(value);
         let mut entries = self.entries();
         if entries.forgotten != unknown.forgotten {
-            return;
+            return value;
         }
         if entries.by_key.len() >= MAX_ENTRIES {
             entries.by_key.retain(|_, (at_ms, _)| (0..LIFETIME_MS).contains(&(now_ms - *at_ms)));
         }
         // So many at once: those after them are looked up.
         if entries.by_key.len() < MAX_ENTRIES {
-            entries.by_key.insert(key, (now_ms, value));
+            entries.by_key.insert(key, (now_ms, value.clone()));
         }
+        value
     }
 
     fn clear(&self) {
@@ -90,7 +97,7 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         entries.forgotten += 1;
     }
 
-    fn entries(&self) -> MutexGuard<'_, Entries<K, V>> {
+    fn entries(&self) -> MutexGuard<'_, Entries<V>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -99,39 +106,43 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
 mod tests {
     use super::*;
 
-    fn keep<K: Eq + Hash, V: Clone>(recent: &Recent<K, V>, key: K, value: V, now_ms: i64) {
+    fn key(shown: &str) -> SecretHash {
+        SecretHash::of(shown)
+    }
+
+    fn keep<V>(recent: &Recent<V>, shown: &str, value: V, now_ms: i64) {
         let forgotten = recent.entries().forgotten;
-        recent.keep(key, value, now_ms, Unknown { forgotten });
+        recent.keep(key(shown), value, now_ms, Unknown { forgotten });
     }
 
     #[test]
     fn an_answer_is_believed_for_a_moment() {
         let recent = Recent::default();
         keep(&recent, "key", 1, 10_000);
-        assert_eq!(recent.find(&"key", 14_999), Ok(1));
-        assert!(recent.find(&"key", 15_000).is_err());
-        assert!(recent.find(&"key", 9_999).is_err(), "the clock went back");
+        assert_eq!(recent.find(&key("key"), 14_999).as_deref(), Ok(&1));
+        assert!(recent.find(&key("key"), 15_000).is_err());
+        assert!(recent.find(&key("key"), 9_999).is_err(), "the clock went back");
         recent.clear();
-        assert!(recent.find(&"key", 10_000).is_err());
+        assert!(recent.find(&key("key"), 10_000).is_err());
     }
 
     #[test]
     fn what_was_read_before_a_change_is_not_kept_after_it() {
         let recent = Recent::default();
-        let unknown = recent.find(&"key", 0).unwrap_err();
+        let unknown = recent.find(&key("key"), 0).unwrap_err();
         recent.clear();
-        recent.keep("key", "as it was", 0, unknown);
-        assert!(recent.find(&"key", 0).is_err());
+        assert_eq!(*recent.keep(key("key"), "as it was", 0, unknown), "as it was");
+        assert!(recent.find(&key("key"), 0).is_err());
     }
 
     #[test]
     fn answers_never_outgrow_their_room() {
         let recent = Recent::default();
-        for key in 0..MAX_ENTRIES + 10 {
-            keep(&recent, key, (), 0);
+        for count in 0..MAX_ENTRIES + 10 {
+            keep(&recent, &count.to_string(), (), 0);
         }
         assert_eq!(recent.entries().by_key.len(), MAX_ENTRIES);
-        keep(&recent, 0, (), LIFETIME_MS);
+        keep(&recent, "0", (), LIFETIME_MS);
         assert_eq!(recent.entries().by_key.len(), 1);
     }
 }

@@ -25,6 +25,12 @@ pub struct AccessClaims {
     pub exp: i64,
 }
 
+impl AccessClaims {
+    pub fn has_run_out(&self, now_ms: i64) -> bool {
+        self.exp <= now_ms.div_euclid(1000)
+    }
+}
+
 /// Why a token is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -70,7 +76,7 @@ impl AccessTokens {
         if claims.iss != self.issuer || claims.aud != AUDIENCE || claims.iat > now_s + LEEWAY_S {
             return Err(TokenError::Invalid);
         }
-        if claims.exp <= now_s { Err(TokenError::Expired) } else { Ok(claims) }
+        if claims.has_run_out(now_ms) { Err(TokenError::Expired) } else { Ok(claims) }
     }
 }
 

@@ -70,7 +70,8 @@ impl SecretHash {
         &self.0
     }
 
-    fn of(secret: &str) -> Self {
+    /// The hash of whatever was shown.
+    pub fn of(secret: &str) -> Self {
         Self(URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes())))
     }
 }
