@@ -9,6 +9,7 @@ mod fixture;
 mod leaks;
 mod mail;
 mod me;
+mod plans;
 mod refresh;
 mod sign_in;
 mod signing_keys;

@@ -1,6 +1,7 @@
 //! Databases and servers for tests: a fresh one for each test, on SQLite in a temporary folder or on a real PostgreSQL.
 
 mod postgres;
+mod schema;
 mod server;
 
 use std::{
