@@ -30,7 +30,7 @@ pub enum DbFault {
 }
 
 /// A failure of the database, with its sort.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{}: {source}", .fault.text())]
 pub struct DbError {
     pub fault: DbFault,

@@ -42,6 +42,7 @@ const UP: &[&str] = &[
     "CREATE INDEX jobs_delayed ON jobs (state, run_at) WHERE state = 'delayed'",
     "CREATE INDEX jobs_running ON jobs (worker_id) WHERE state = 'running'",
     "CREATE INDEX jobs_by_owner ON jobs (owner, id)",
+    "CREATE INDEX jobs_open ON jobs (owner, id) WHERE state IN ('ready', 'delayed', 'running')",
     "CREATE INDEX jobs_by_state ON jobs (state, id)",
     "CREATE INDEX jobs_by_subject ON jobs (subject, id) WHERE subject IS NOT NULL",
     "CREATE INDEX jobs_by_kind ON jobs (kind, id)",

@@ -3,11 +3,15 @@
 //! A server whose clients ask for their tasks again and again would else spend most of its time on the way to the database. A
 //! query begins after all who share it asked, so nobody is told anything older than by a query of one's own.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::oneshot;
 
 use super::{JobId, Jobs, JobsError, Task};
+use crate::db::DbError;
 
 /// Queries at a time. More would make each of them smaller.
 const MAX_QUERIES: usize = 2;
@@ -15,8 +19,11 @@ const MAX_QUERIES: usize = 2;
 /// Jobs that one query reads.
 const MAX_JOBS: usize = 256;
 
-/// Who waits for which job. What is not told is to be asked for alone: the query failed.
-type Waiting = (JobId, oneshot::Sender<Option<Task>>);
+/// What one of those who share a query is told.
+type Answer = Result<Option<Arc<Task>>, DbError>;
+
+/// Who waits for which job.
+type Waiting = (JobId, oneshot::Sender<Answer>);
 
 /// The reads of one [`Jobs`]. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -62,22 +69,23 @@ impl Drop for Turn {
 
 impl Jobs {
     /// A job, whosever it is.
-    pub(super) async fn read(&self, id: JobId) -> Result<Option<Task>, JobsError> {
+    pub(super) async fn read(&self, id: JobId) -> Result<Option<Arc<Task>>, JobsError> {
         let (sender, receiver) = oneshot::channel();
-        let is_first = {
+        let begins = {
             let mut state = self.reads.state();
             state.waiting.push((id, sender));
-            let is_first = state.queries < MAX_QUERIES;
-            state.queries += usize::from(is_first);
-            is_first
+            let begins = state.queries < MAX_QUERIES;
+            state.queries += usize::from(begins);
+            begins
         };
-        if is_first {
+        if begins {
             // By itself, so that it goes on for the others when the one who began it goes away.
             tokio::spawn(self.clone().serve());
         }
         match receiver.await {
-            Ok(task) => Ok(task),
-            Err(_) => Ok(self.get_all(&[id]).await?.pop()),
+            Ok(answer) => Ok(answer?),
+            // The turn broke off.
+            Err(_) => Ok(self.get_all(&[id]).await?.pop().map(Arc::new)),
         }
     }
 
@@ -85,6 +93,8 @@ impl Jobs {
     async fn serve(self) {
         let mut turn = Turn { reads: self.reads.clone(), is_over: false };
         loop {
+            // Whoever is about to ask gets to it first, so that one query serves more of them.
+            tokio::task::yield_now().await;
             let waiting = self.reads.next();
             if waiting.is_empty() {
                 turn.is_over = true;
@@ -93,17 +103,13 @@ impl Jobs {
             let mut ids: Vec<JobId> = waiting.iter().map(|(id, _)| *id).collect();
             ids.sort_unstable();
             ids.dedup();
-            let tasks = match self.get_all(&ids).await {
-                Ok(tasks) => tasks,
-                Err(error) => {
-                    // Each asks by itself now, and hears what is wrong.
-                    tracing::debug!(%error, "jobs could not be read together");
-                    continue;
-                }
-            };
+            let found = self.get_all(&ids).await.map(|tasks| {
+                tasks.into_iter().map(|task| (task.id, Arc::new(task))).collect::<HashMap<JobId, Arc<Task>>>()
+            });
             for (id, sender) in waiting {
+                let answer = found.as_ref().map(|tasks| tasks.get(&id).cloned()).map_err(Clone::clone);
                 // Whoever went away wants nothing more.
-                drop(sender.send(tasks.iter().find(|task| task.id == id).cloned()));
+                drop(sender.send(answer));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Jobs as their owners and admins see them: listed, shown, cancelled, tried again, deleted.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use kernel::{
@@ -18,6 +18,9 @@ use crate::db::{Backend, DbError, Sql, Topic, Transaction, millis, timestamp};
 
 const COLUMNS: &str = "id, kind, owner, state, priority, attempts, max_attempts, cancel_requested, progress, result, error, \
      run_at, created_at, started_at, finished_at, subject";
+
+/// How many jobs of an owner are listed that have not ended.
+const MAX_OPEN: u32 = 500;
 
 /// How many old jobs one statement removes.
 const REMOVE_BATCH: i64 = 1000;
@@ -79,7 +82,7 @@ impl Jobs {
     }
 
     /// A job, where it is the owner's; without an owner, anybody's.
-    pub async fn get(&self, id: JobId, owner: Option<&str>) -> Result<Task, JobsError> {
+    pub async fn get(&self, id: JobId, owner: Option<&str>) -> Result<Arc<Task>, JobsError> {
         let task = self.read(id).await?;
         task.filter(|task| is_of(task, owner)).ok_or(JobsError::NotFound(id))
     }
@@ -100,8 +103,18 @@ impl Jobs {
         Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.map(JobId::from_uuid))
     }
 
+    /// An owner's newest jobs that have not ended, the newest first.
+    pub(crate) async fn list_open(&self, owner: &str) -> Result<Vec<Task>, JobsError> {
+        let query = Sql::new(format!(
+            "SELECT {COLUMNS} FROM jobs WHERE owner = $1 AND state IN ('ready', 'delayed', 'running') \
+             ORDER BY id DESC LIMIT {MAX_OPEN}"
+        ));
+        let rows = self.db.reader().query_all_raw(query.bind(owner).on(self.db.backend())).await?;
+        Ok(rows.iter().map(Task::read).collect::<Result<_, _>>()?)
+    }
+
     /// Those of these jobs that are there, in no order.
-    pub(crate) async fn get_all(&self, ids: &[JobId]) -> Result<Vec<Task>, JobsError> {
+    pub(crate) async fn get_all(&self, ids: &[JobId]) -> Result<Vec<Task>, DbError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -115,13 +128,13 @@ impl Jobs {
     }
 
     /// Stops a job. One that waits is cancelled at once, one that runs is told to stop; a second call changes nothing.
-    pub async fn cancel(&self, id: JobId, owner: Option<&str>) -> Result<Task, JobsError> {
+    pub async fn cancel(&self, id: JobId, owner: Option<&str>) -> Result<Arc<Task>, JobsError> {
         self.db.transaction(|tx| async move { self.cancel_in(&tx, id, owner).await }).await?;
         self.get(id, owner).await
     }
 
     /// Puts a job that failed or was cancelled into the queue again, with all its attempts.
-    pub async fn retry(&self, id: JobId, owner: Option<&str>) -> Result<Task, JobsError> {
+    pub async fn retry(&self, id: JobId, owner: Option<&str>) -> Result<Arc<Task>, JobsError> {
         self.db.transaction(|tx| async move { self.retry_in(&tx, id, owner).await }).await?;
         self.get(id, owner).await
     }

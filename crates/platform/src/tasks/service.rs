@@ -1,12 +1,19 @@
 //! What is done with tasks: permissions, and the files that go with them.
 
+use std::{collections::HashSet, sync::Arc};
+
 use kernel::{Actor, Credential, ErrorKind, Forbidden, Page, PageRequest, Permission, UserId};
+
+use serde::Deserialize as _;
 
 use super::{TaskOutput, TaskWatch};
 use crate::{
     jobs::{JobId, Jobs, JobsError, QueueDepth, Task, TaskFilter},
     storage::{Files, StorageError},
 };
+
+/// How many tasks one query reads by their ids.
+const MAX_AT_ONCE: usize = 256;
 
 /// Whose tasks are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +29,11 @@ pub enum Whose {
 /// The service of tasks. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Tasks {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     jobs: Jobs,
     files: Files,
     watch: TaskWatch,
@@ -51,12 +63,12 @@ impl TaskError {
 
 impl Tasks {
     pub fn new(jobs: Jobs, files: Files) -> Self {
-        Self { watch: TaskWatch::new(jobs.clone()), jobs, files }
+        Self { inner: Arc::new(Inner { watch: TaskWatch::new(jobs.clone()), jobs, files }) }
     }
 
     /// What changes, for those who follow it.
     pub fn watch(&self) -> &TaskWatch {
-        &self.watch
+        &self.inner.watch
     }
 
     /// Tasks that fit the filter, the newest first; whose, it need not say.
@@ -81,25 +93,37 @@ impl Tasks {
                 None
             }
         };
-        Ok(self.jobs.list(&TaskFilter { owner, ..filter }, page).await?)
+        Ok(self.inner.jobs.list(&TaskFilter { owner, ..filter }, page).await?)
+    }
+
+    /// The newest tasks of the one who asks that have not ended, and those of `others` that are still there, in no order.
+    pub(super) async fn open_and(&self, actor: &Actor, others: &[JobId]) -> Result<Vec<Arc<Task>>, TaskError> {
+        require(actor)?;
+        let mut tasks = self.inner.jobs.list_open(&actor.user_id.to_string()).await?;
+        let listed: HashSet<JobId> = tasks.iter().map(|task| task.id).collect();
+        let others: Vec<JobId> = others.iter().filter(|id| !listed.contains(id)).copied().collect();
+        for some in others.chunks(MAX_AT_ONCE) {
+            tasks.extend(self.inner.jobs.get_all(some).await.map_err(JobsError::from)?);
+        }
+        Ok(tasks.into_iter().map(Arc::new).collect())
     }
 
     /// A task of the one who asks; admins see everybody's. For anybody else those of others are not there.
-    pub async fn get(&self, actor: &Actor, id: JobId) -> Result<Task, TaskError> {
+    pub async fn get(&self, actor: &Actor, id: JobId) -> Result<Arc<Task>, TaskError> {
         require(actor)?;
-        Ok(self.jobs.get(id, owner(actor).as_deref()).await?)
+        Ok(self.inner.jobs.get(id, owner(actor).as_deref()).await?)
     }
 
     /// Stops a task; see [`Jobs::cancel`].
-    pub async fn cancel(&self, actor: &Actor, id: JobId) -> Result<Task, TaskError> {
+    pub async fn cancel(&self, actor: &Actor, id: JobId) -> Result<Arc<Task>, TaskError> {
         require(actor)?;
-        Ok(self.jobs.cancel(id, owner(actor).as_deref()).await?)
+        Ok(self.inner.jobs.cancel(id, owner(actor).as_deref()).await?)
     }
 
     /// Lets a task that failed or was cancelled run again; see [`Jobs::retry`].
-    pub async fn retry(&self, actor: &Actor, id: JobId) -> Result<Task, TaskError> {
+    pub async fn retry(&self, actor: &Actor, id: JobId) -> Result<Arc<Task>, TaskError> {
         require(actor)?;
-        Ok(self.jobs.retry(id, owner(actor).as_deref()).await?)
+        Ok(self.inner.jobs.retry(id, owner(actor).as_deref()).await?)
     }
 
     /// Removes a task that ended, and where that is wanted the files that it made.
@@ -107,24 +131,24 @@ impl Tasks {
     /// Files go first: a task whose files are half removed is still there to be deleted again.
     pub async fn delete(&self, actor: &Actor, id: JobId, with_files: bool) -> Result<(), TaskError> {
         require(actor)?;
-        let task = self.jobs.get(id, owner(actor).as_deref()).await?;
+        let task = self.inner.jobs.get(id, owner(actor).as_deref()).await?;
         if with_files && task.state.is_final() {
-            let output: TaskOutput =
-                task.result.and_then(|result| serde_json::from_value(result).ok()).unwrap_or_default();
+            let output = task.result.as_ref().and_then(|result| TaskOutput::deserialize(result).ok());
+            let output = output.unwrap_or_default();
             for file in output.files {
-                match self.files.delete(actor, file.file_id).await {
+                match self.inner.files.delete(actor, file.file_id).await {
                     Ok(()) | Err(StorageError::NoFile(_)) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
         }
-        Ok(self.jobs.delete(id, owner(actor).as_deref()).await?)
+        Ok(self.inner.jobs.delete(id, owner(actor).as_deref()).await?)
     }
 
     /// How many jobs wait, by kind, for admins.
     pub async fn depths(&self, actor: &Actor) -> Result<Vec<QueueDepth>, TaskError> {
         actor.require(Permission::ManageTasks)?;
-        Ok(self.jobs.depths().await?)
+        Ok(self.inner.jobs.depths().await?)
     }
 }
 

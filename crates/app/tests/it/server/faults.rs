@@ -108,19 +108,22 @@ async fn a_server_that_is_told_to_end_does_not_wait_for_streams() {
     follower.join().unwrap();
 }
 
+type Socket = tungstenite::WebSocket<tungstenite::stream::MaybeTlsStream<std::net::TcpStream>>;
+
+fn connect(client: &Client) -> Result<Socket, tungstenite::Error> {
+    let url = format!("{}/ws", client.address.replace("http://", "ws://"));
+    let mut request = tungstenite::client::IntoClientRequest::into_client_request(url).unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {}", client.token).parse().unwrap());
+    tungstenite::connect(request).map(|(socket, _)| socket)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_socket_tells_of_ones_own_tasks() {
     let machine = Machine::new(Backend::Sqlite).await;
     let (_server, address) = machine.serve(&[]);
     let client = machine.sign_in(&address, "ann@example.org", "creator");
     let other = machine.sign_in(&address, "bob@example.org", "creator");
-    let connect = |client: &Client| {
-        let url = format!("{}/ws", address.replace("http://", "ws://"));
-        let mut request = tungstenite::client::IntoClientRequest::into_client_request(url).unwrap();
-        request.headers_mut().insert("authorization", format!("Bearer {}", client.token).parse().unwrap());
-        tungstenite::connect(request).unwrap().0
-    };
-    let (mut mine, mut theirs) = (connect(&client), connect(&other));
+    let (mut mine, mut theirs) = (connect(&client).unwrap(), connect(&other).unwrap());
     let task = client.ask("/api/v1/audios", &json!({ "script": "Hello there." }))["id"].as_str().unwrap().to_owned();
     let mut states = Vec::new();
     while states.last().is_none_or(|state| state != "succeeded") {
@@ -134,4 +137,31 @@ async fn a_web_socket_tells_of_ones_own_tasks() {
     }
     assert!(theirs.read().is_err(), "nobody hears of the tasks of others");
     assert_eq!(client.get_with("/ws", &[]).status, 426);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn web_sockets_are_as_many_as_a_user_needs_and_are_told_that_the_server_ends() {
+    let machine = Machine::new(Backend::Sqlite).await;
+    let (server, address) = machine.serve(&["--no-worker"]);
+    let client = machine.sign_in(&address, "ann@example.org", "creator");
+    let task = ask(&client);
+    let mut sockets: Vec<Socket> = (0..20).map(|_| connect(&client).unwrap()).collect();
+    let tungstenite::Error::Http(refused) = connect(&client).unwrap_err() else { panic!("one too many is let in") };
+    assert_eq!(refused.status(), 429);
+    assert_eq!(client.get_with(&format!("/api/v1/tasks/{task}/events"), &[]).status, 429);
+    for socket in &mut sockets {
+        assert!(socket.read().unwrap().to_text().unwrap().contains(&task), "what waits is told at once");
+    }
+    let told = std::thread::spawn(move || {
+        let is_told = |mut socket: Socket| loop {
+            match socket.read() {
+                Ok(message) if message.is_close() => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        };
+        sockets.into_iter().all(is_told)
+    });
+    assert_eq!(server.stop(), Some(0));
+    assert!(told.join().unwrap(), "a socket broke off without a word");
 }

@@ -1,6 +1,6 @@
 //! A task's progress as a stream of server-sent events (HTML Living Standard, section 9.2).
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -48,7 +48,8 @@ const RECONNECT: Duration = Duration::from_secs(1);
     extensions(("x-time-limit-s" = json!(0))),
     responses(
         (status = 200, description = "The events", body = String, content_type = "text/event-stream"),
-        (status = 204, description = "The task has ended, and its end was seen")
+        (status = 204, description = "The task has ended, and its end was seen"),
+        (status = 429, description = "Too many streams of the user are open")
     )
 )]
 pub(super) async fn follow(
@@ -59,7 +60,7 @@ pub(super) async fn follow(
 ) -> Result<Response, Problem> {
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     // Followed first, then read: what happens in between is heard.
-    let follower = tasks.watch().follow();
+    let follower = tasks.watch().follow(actor.user_id)?;
     let task = tasks.get(&actor, id).await?;
     if task.state.is_final() && seen.as_deref() == Some(event_id(&task).as_str()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -79,7 +80,7 @@ struct Following {
     /// The last event that was seen.
     seen: Option<String>,
     /// The task as it was read and not told yet.
-    next: Option<Task>,
+    next: Option<Arc<Task>>,
     is_over: bool,
 }
 
@@ -112,10 +113,10 @@ impl Following {
         None
     }
 
-    async fn next_task(&mut self) -> Option<Task> {
+    async fn next_task(&mut self) -> Option<Arc<Task>> {
         loop {
             match self.follower.next().await? {
-                Change::Task(task) if task.id == self.id => return Some((*task).clone()),
+                Change::Task(task) if task.id == self.id => return Some(task),
                 Change::Task(_) => {}
                 Change::Unknown => return self.tasks.get(&self.actor, self.id).await.ok(),
             }

@@ -3,7 +3,7 @@
 use crate::{
     jobs::JobsError,
     server::{Problem, ProblemType},
-    tasks::TaskError,
+    tasks::{TaskError, TooManyFollowers},
 };
 
 impl From<JobsError> for Problem {
@@ -13,6 +13,12 @@ impl From<JobsError> for Problem {
             JobsError::NotFound(_) => Self::new(ProblemType::NotFound).detail(error.to_string()),
             error => Self::of(error.kind(), &error),
         }
+    }
+}
+
+impl From<TooManyFollowers> for Problem {
+    fn from(error: TooManyFollowers) -> Self {
+        Self::new(ProblemType::RateLimited).detail(error.to_string())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tasks of a user live, over a web socket (RFC 6455).
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     extract::{
@@ -9,16 +9,16 @@ use axum::{
     },
     response::Response,
 };
-use kernel::{Actor, PageRequest};
+use kernel::Actor;
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 use utoipa::ToSchema;
 
 use super::body::TaskBody;
 use crate::{
-    jobs::{JobId, Task, TaskFilter},
+    jobs::{JobId, Task},
     server::{Problem, ProblemType, SignedIn},
-    tasks::{Change, Tasks, Whose, watch::Follower},
+    tasks::{Change, Tasks, watch::Follower},
 };
 
 /// How often the other side is asked whether it is there, and how long it may take to say so.
@@ -50,6 +50,7 @@ pub(super) enum Told {
     extensions(("x-time-limit-s" = json!(0))),
     responses(
         (status = 101, description = "A web socket that tells of tasks", body = Told),
+        (status = 429, description = "Too many streams of the user are open"),
         (status = 426, description = "Only web sockets are answered here")
     )
 )]
@@ -62,11 +63,11 @@ pub(super) async fn connect(
         Problem::new(ProblemType::UpgradeRequired).detail("connect with a web socket, such as `new WebSocket(…)`")
     })?;
     let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
+    let mut follower = tasks.watch().follow(actor.user_id)?;
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let follower = tasks.watch().follow();
         let mut conversation = Conversation { tasks, actor, socket, told: HashMap::new() };
         // Whoever is gone hears no reason.
-        let _ = tokio::time::timeout(MAX_AGE, conversation.run(follower)).await;
+        let _ = tokio::time::timeout(MAX_AGE, conversation.run(&mut follower)).await;
         let _ = conversation.socket.send(Message::Close(None)).await;
     }))
 }
@@ -76,12 +77,12 @@ struct Conversation {
     actor: Actor,
     socket: WebSocket,
     /// What was told of tasks that have not ended, so that nothing is told twice.
-    told: HashMap<JobId, Task>,
+    told: HashMap<JobId, Arc<Task>>,
 }
 
 impl Conversation {
     /// Tells until the other side or the server ends.
-    async fn run(&mut self, mut follower: Follower) -> Option<()> {
+    async fn run(&mut self, follower: &mut Follower) -> Option<()> {
         self.tell_all().await?;
         let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -107,19 +108,20 @@ impl Conversation {
         }
     }
 
-    /// Tells the newest tasks that have not ended, and of those that were told the end.
+    /// Tells the tasks that have not ended, the oldest first, and of those that were told before what became of them.
     async fn tell_all(&mut self) -> Option<()> {
-        let page =
-            self.tasks.list(&self.actor, Whose::Mine, TaskFilter::default(), &PageRequest::default()).await.ok()?;
-        for task in page.items.iter().rev() {
-            if !task.state.is_final() || self.told.contains_key(&task.id) {
-                self.tell(task).await?;
-            }
+        let told: Vec<JobId> = self.told.keys().copied().collect();
+        let mut tasks = self.tasks.open_and(&self.actor, &told).await.ok()?;
+        tasks.sort_unstable_by_key(|task| task.id);
+        // What was deleted meanwhile had ended, and nobody is told more of it.
+        self.told.retain(|id, _| tasks.binary_search_by_key(id, |task| task.id).is_ok());
+        for task in &tasks {
+            self.tell(task).await?;
         }
         Some(())
     }
 
-    async fn tell(&mut self, task: &Task) -> Option<()> {
+    async fn tell(&mut self, task: &Arc<Task>) -> Option<()> {
         if self.told.get(&task.id) == Some(task) {
             return Some(());
         }

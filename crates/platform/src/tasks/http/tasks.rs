@@ -80,7 +80,8 @@ pub(super) async fn show(
     SignedIn(actor): SignedIn,
     Path(id): Path<JobId>,
 ) -> Result<Json<TaskBody>, Problem> {
-    Ok(Json(TaskBody::whole(&tasks.get(&actor, id).await?)))
+    let task = tasks.get(&actor, id).await?;
+    Ok(Json(TaskBody::whole(&task)))
 }
 
 /// Stop a task
@@ -102,7 +103,8 @@ pub(super) async fn cancel(
     SignedIn(actor): SignedIn,
     Path(id): Path<JobId>,
 ) -> Result<Json<TaskBody>, Problem> {
-    Ok(Json(TaskBody::whole(&tasks.cancel(&actor, id).await?)))
+    let task = tasks.cancel(&actor, id).await?;
+    Ok(Json(TaskBody::whole(&task)))
 }
 
 /// Let a task run again
@@ -124,7 +126,8 @@ pub(super) async fn retry(
     SignedIn(actor): SignedIn,
     Path(id): Path<JobId>,
 ) -> Result<Json<TaskBody>, Problem> {
-    Ok(Json(TaskBody::whole(&tasks.retry(&actor, id).await?)))
+    let task = tasks.retry(&actor, id).await?;
+    Ok(Json(TaskBody::whole(&task)))
 }
 
 /// What goes with a task that is deleted.

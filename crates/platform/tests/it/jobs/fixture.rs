@@ -186,7 +186,7 @@ pub(crate) async fn wait_for(jobs: &Jobs, id: JobId, state: JobState) -> Task {
     loop {
         let task = jobs.get(id, None).await.unwrap();
         if task.state == state {
-            return task;
+            return std::sync::Arc::unwrap_or_clone(task);
         }
         assert!(started.elapsed() < PATIENCE, "waited for {state}: {task:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -13,7 +13,7 @@ both_databases! {
         let asked = join_all(ids.iter().map(|id| jobs.get(*id, None))).await;
         for (number, (id, task)) in ids.iter().zip(asked).enumerate() {
             let task = task.unwrap();
-            assert_eq!((task.id, task.owner), (*id, format!("owner {number}")));
+            assert_eq!((task.id, task.owner.clone()), (*id, format!("owner {number}")));
         }
         // What was changed before one asks is seen, whoever else is asking.
         let busy = join_all((0..2000).map(|number| jobs.get(ids[number % 700], None)));

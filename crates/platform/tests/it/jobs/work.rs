@@ -172,7 +172,7 @@ both_databases! {
         }
         let running = loop {
             let task = jobs.get(id, None).await.unwrap();
-            if let Some(progress) = task.progress {
+            if let Some(progress) = task.progress.clone() {
                 break progress;
             }
             assert!(started.elapsed() < 2 * PATIENCE);
