@@ -1,13 +1,17 @@
 //! Numbers for Prometheus: how many requests, how many failed, how long they took, by the template of their route.
 
 use std::{
+    collections::HashMap,
     net::IpAddr,
-    sync::OnceLock,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
+use axum::{extract::MatchedPath, http::Method};
 use ipnet::IpNet;
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Upper ends of the classes of durations, in seconds: from a cached answer to a slow upload.
@@ -23,6 +27,21 @@ static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 #[derive(Clone)]
 pub struct Metrics {
     handle: PrometheusHandle,
+    requests: Arc<Requests>,
+}
+
+/// The numbers of requests, found once: to look one up takes longer than to change it.
+struct Requests {
+    in_flight: Gauge,
+    by_route: RwLock<HashMap<String, Vec<Series>>>,
+}
+
+/// The numbers of requests that ended alike.
+struct Series {
+    method: &'static str,
+    status: u16,
+    duration: Histogram,
+    count: Counter,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -51,7 +70,15 @@ impl Metrics {
             describe_gauge!(IN_FLIGHT, "Requests being worked on");
             handle
         });
-        Self { handle: handle.clone() }
+        let requests = Requests { in_flight: gauge!(IN_FLIGHT), by_route: RwLock::default() };
+        Self { handle: handle.clone(), requests: Arc::new(requests) }
+    }
+
+    /// Measures a request from now on.
+    pub(super) fn begin(&self, method: &Method, route: Option<MatchedPath>) -> Measurement {
+        self.requests.in_flight.increment(1.0);
+        let (requests, method) = (self.requests.clone(), method_name(method));
+        Measurement { requests, method, route, begun: Instant::now(), status: CLIENT_GONE }
     }
 
     /// All numbers in the text form of Prometheus.
@@ -68,10 +95,10 @@ pub(super) fn tidy_up() {
 }
 
 /// A request being measured. A dropped one, whose client went away, counts as well.
-#[derive(Debug)]
 pub(super) struct Measurement {
+    requests: Arc<Requests>,
     method: &'static str,
-    route: String,
+    route: Option<MatchedPath>,
     begun: Instant,
     status: u16,
 }
@@ -79,14 +106,10 @@ pub(super) struct Measurement {
 /// Stands for a client that did not wait for its answer, as nginx logs it.
 const CLIENT_GONE: u16 = 499;
 
-impl Measurement {
-    pub(super) fn begin(method: &axum::http::Method, route: Option<&str>) -> Self {
-        gauge!(IN_FLIGHT).increment(1.0);
-        // A route that is none of ours has one name for all, or strangers could make as many series as they like.
-        let route = route.unwrap_or("none").to_owned();
-        Self { method: method_name(method), route, begun: Instant::now(), status: CLIENT_GONE }
-    }
+/// The name of what is none of our routes: one for all, or strangers could make as many series as they like.
+pub(super) const NO_ROUTE: &str = "none";
 
+impl Measurement {
     pub(super) fn end(mut self, status: u16) -> Duration {
         self.status = status;
         self.begun.elapsed()
@@ -95,16 +118,45 @@ impl Measurement {
 
 impl Drop for Measurement {
     fn drop(&mut self) {
-        gauge!(IN_FLIGHT).decrement(1.0);
-        let route = std::mem::take(&mut self.route);
-        histogram!(DURATION, "method" => self.method, "route" => route.clone()).record(self.begun.elapsed());
-        let status = self.status.to_string();
-        counter!(REQUESTS, "method" => self.method, "route" => route, "status" => status).increment(1);
+        self.requests.in_flight.decrement(1.0);
+        let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        self.requests.note(route, self.method, self.status, self.begun.elapsed());
+    }
+}
+
+impl Requests {
+    fn note(&self, route: &str, method: &'static str, status: u16, elapsed: Duration) {
+        let is_it = |series: &&Series| series.status == status && series.method == method;
+        let known = self.by_route.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = known.get(route).and_then(|all| all.iter().find(is_it)) {
+            series.note(elapsed);
+            return;
+        }
+        drop(known);
+        let series = Series::new(route, method, status);
+        series.note(elapsed);
+        // Two who find it missing at once both add it, to the same numbers.
+        let mut known = self.by_route.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(route.to_owned()).or_default().push(series);
+    }
+}
+
+impl Series {
+    fn new(route: &str, method: &'static str, status: u16) -> Self {
+        let route = route.to_owned();
+        let duration = histogram!(DURATION, "method" => method, "route" => route.clone());
+        let count = counter!(REQUESTS, "method" => method, "route" => route, "status" => status.to_string());
+        Self { method, status, duration, count }
+    }
+
+    fn note(&self, elapsed: Duration) {
+        self.duration.record(elapsed);
+        self.count.increment(1);
     }
 }
 
 /// Methods by name, with one name for those that somebody made up.
-fn method_name(method: &axum::http::Method) -> &'static str {
+fn method_name(method: &Method) -> &'static str {
     const KNOWN: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.iter().find(|known| **known == method.as_str()).copied().unwrap_or("other")
 }

@@ -14,7 +14,7 @@ use tracing::{Instrument, field};
 
 use super::{
     headers,
-    metrics::Measurement,
+    metrics::NO_ROUTE,
     problem::{MEDIA_TYPE, Problem, ProblemType},
     request_id::{self, RequestId},
     router::Edge,
@@ -23,12 +23,11 @@ use super::{
 pub(super) async fn layer(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers(), edge.ids.as_ref());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map(MatchedPath::as_str);
     // The template, not the address: addresses hold tokens and names, and whatever a stranger likes to write into a log.
     // At the level of errors, so that the id stands in every line that is written, however few those are.
     let span = tracing::error_span!("request", request_id = %id, user_id = field::Empty);
     let method = request.method().clone();
-    let measurement = Measurement::begin(&method, route);
+    let measurement = edge.metrics.begin(&method, route.clone());
     let answer = async {
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         let mut response = in_one_form(answer.unwrap_or_else(|panic| recover(panic.as_ref())));
@@ -36,14 +35,12 @@ pub(super) async fn layer(State(edge): State<Arc<Edge>>, request: Request, next:
         let elapsed = measurement.end(response.status().as_u16());
         let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
-            method = %method, route = route.unwrap_or("none"), status = response.status().as_u16(), duration_ms, "answered"
+            method = %method, route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str), status = response.status().as_u16(), duration_ms, "answered"
         );
         response
     };
     let mut response = id.clone().scope(answer.instrument(span)).await;
-    if let Some(value) = id.header_value() {
-        response.headers_mut().insert(request_id::HEADER, value);
-    }
+    response.headers_mut().insert(request_id::HEADER, id.into_header());
     response
 }
 

@@ -15,13 +15,18 @@ tokio::task_local! {
 
 /// Names one request. Letters, digits, `-`, `_` and `.` only, so that it can stand in a log line as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(String);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The client's own name for the request, or a new one.
     pub fn of(headers: &HeaderMap, ids: &dyn IdSource) -> Self {
-        let given = headers.get(HEADER).and_then(|value| value.to_str().ok()).filter(|text| is_harmless(text));
-        Self(given.map_or_else(|| ids.next_id().to_string(), str::to_owned))
+        if let Some(given) = headers.get(HEADER).filter(|value| is_harmless(value.as_bytes())) {
+            return Self(given.clone());
+        }
+        let mut buffer = kernel::Uuid::encode_buffer();
+        let text: &str = ids.next_id().hyphenated().encode_lower(&mut buffer);
+        // Digits, letters and hyphens are always a header.
+        Self(HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("none")))
     }
 
     /// Runs `work`, in which [`current`] is this one.
@@ -29,14 +34,14 @@ impl RequestId {
         CURRENT.scope(self, work).await
     }
 
-    pub(super) fn header_value(&self) -> Option<HeaderValue> {
-        HeaderValue::from_str(&self.0).ok()
+    pub(super) fn into_header(self) -> HeaderValue {
+        self.0
     }
 }
 
 impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.0.to_str().unwrap_or_default())
     }
 }
 
@@ -45,9 +50,9 @@ pub fn current() -> Option<RequestId> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-fn is_harmless(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(is_plain)
+fn is_harmless(text: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=MAX_LENGTH).contains(&text.len()) && text.iter().all(is_plain)
 }
 
 #[cfg(test)]

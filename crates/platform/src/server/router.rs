@@ -64,6 +64,7 @@ pub(crate) struct Edge {
     pub same_site: SameSite,
     pub transport: Transport,
     pub policies: RoutePolicies,
+    pub metrics: Metrics,
 }
 
 impl Edge {
@@ -104,6 +105,7 @@ pub fn assemble(api: OpenApiRouter, parts: Parts) -> Assembled {
         limiter: parts.limiter,
         authenticator: parts.authenticator,
         idempotency: parts.idempotency,
+        metrics: parts.metrics.clone(),
     });
     let document = Arc::new(document);
     let routes = routes
