@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use kernel::Rng as _;
 use sea_orm::{
     ConnectionTrait as _,
     sqlx::{PgPool, postgres::PgListener},
@@ -16,6 +17,7 @@ use tokio::{
 };
 
 use super::{Backend, Db, DbError, Sql, Transaction};
+use crate::{hex::hex, rng::SystemRng};
 
 /// The channel of PostgreSQL that all calls share.
 const CHANNEL: &str = "pressroom";
@@ -44,6 +46,8 @@ pub enum Topic {
 /// The calls of one open database.
 #[derive(Debug)]
 pub struct Signals {
+    /// Tells this process's calls from those of others: its own it has heard already.
+    caller: String,
     sender: broadcast::Sender<Call>,
     listening: OnceCell<()>,
 }
@@ -59,7 +63,9 @@ pub struct Subscription {
 
 impl Default for Signals {
     fn default() -> Self {
-        Self { sender: broadcast::channel(BACKLOG).0, listening: OnceCell::new() }
+        let mut caller = [0; 8];
+        SystemRng.fill(&mut caller);
+        Self { caller: hex(&caller), sender: broadcast::channel(BACKLOG).0, listening: OnceCell::new() }
     }
 }
 
@@ -82,7 +88,8 @@ impl Db {
     pub async fn subscribe(&self) -> Subscription {
         let signals = self.signals();
         if let Some(pool) = self.postgres_pool() {
-            signals.listening.get_or_init(|| async { listen(pool.clone(), signals.sender.clone()) }).await;
+            let listened = || async { listen(pool.clone(), signals.caller.clone(), signals.sender.clone()) };
+            signals.listening.get_or_init(listened).await;
         }
         Subscription { receiver: signals.sender.subscribe() }
     }
@@ -90,19 +97,13 @@ impl Db {
     /// Calls once `tx` is committed. `subject` says whom it is about, and is empty where that does not matter.
     pub async fn signal(&self, tx: &Transaction, topic: Topic, subject: &str) -> Result<(), DbError> {
         if self.backend() == Backend::Postgres {
-            let payload = format!("{}:{subject}", topic.name());
+            let payload = format!("{}:{}:{subject}", self.signals().caller, topic.name());
             let notify = Sql::new("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(payload);
             tx.query_one_raw(notify.on(Backend::Postgres)).await?;
         }
         let (sender, subject) = (self.signals().sender.clone(), subject.to_owned());
         tx.after_commit(move || drop(sender.send(Some((topic, subject)))));
         Ok(())
-    }
-
-    /// Calls within this process only.
-    pub fn signal_here(&self, topic: Topic, subject: &str) {
-        // Nobody may be listening, which is no fault.
-        drop(self.signals().sender.send(Some((topic, subject.to_owned()))));
     }
 }
 
@@ -129,11 +130,11 @@ impl Subscription {
     }
 }
 
-/// Passes PostgreSQL's notifications on until the database is closed.
-fn listen(pool: PgPool, sender: broadcast::Sender<Call>) {
+/// Passes PostgreSQL's notifications of other callers on until the database is closed.
+fn listen(pool: PgPool, caller: String, sender: broadcast::Sender<Call>) {
     tokio::spawn(async move {
         while !pool.is_closed() {
-            if let Err(error) = pass_on(&pool, &sender).await {
+            if let Err(error) = pass_on(&pool, &caller, &sender).await {
                 tracing::debug!(%error, "listening for calls on the database ended; listening again");
             }
             // What was called in between was missed.
@@ -143,21 +144,28 @@ fn listen(pool: PgPool, sender: broadcast::Sender<Call>) {
     });
 }
 
-async fn pass_on(pool: &PgPool, sender: &broadcast::Sender<Call>) -> Result<(), sea_orm::sqlx::Error> {
+async fn pass_on(pool: &PgPool, caller: &str, sender: &broadcast::Sender<Call>) -> Result<(), sea_orm::sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     drop(sender.send(None));
     // `None` says that the connection was lost.
     while let Some(notification) = listener.try_recv().await? {
-        drop(sender.send(parse(notification.payload())));
+        let (from, call) = parse(notification.payload());
+        if from != caller {
+            drop(sender.send(call));
+        }
     }
     Ok(())
 }
 
-fn parse(payload: &str) -> Call {
-    let (name, subject) = payload.split_once(':')?;
-    let topic = Topic::ALL.into_iter().find(|topic| topic.name() == name)?;
-    Some((topic, subject.to_owned()))
+/// Who calls, and what.
+fn parse(payload: &str) -> (&str, Call) {
+    let (caller, call) = payload.split_once(':').unwrap_or_default();
+    let call = call.split_once(':').and_then(|(name, subject)| {
+        let topic = Topic::ALL.into_iter().find(|topic| topic.name() == name)?;
+        Some((topic, subject.to_owned()))
+    });
+    (caller, call)
 }
 
 #[cfg(test)]
@@ -165,9 +173,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_payload_names_its_topic_and_subject() {
-        assert_eq!(parse("jobs:"), Some((Topic::Jobs, String::new())));
-        assert_eq!(parse("progress:a:b"), Some((Topic::Progress, "a:b".to_owned())));
-        assert_eq!(parse("weather:wet"), None);
+    fn a_payload_names_its_caller_topic_and_subject() {
+        assert_eq!(parse("me:jobs:"), ("me", Some((Topic::Jobs, String::new()))));
+        assert_eq!(parse("me:progress:a:b"), ("me", Some((Topic::Progress, "a:b".to_owned()))));
+        assert_eq!(parse("me:weather:wet"), ("me", None));
+        assert_eq!(parse("wet"), ("", None));
     }
 }

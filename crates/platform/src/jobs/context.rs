@@ -116,7 +116,8 @@ impl JobContext {
 
     pub(super) fn ended(&self, outcome: Outcome) -> Ended {
         let (kind, owner) = (self.inner.kind.clone(), self.inner.owner.clone());
-        Ended { id: self.id(), kind, owner, outcome, progress: self.take_progress() }
+        let progress = self.take_progress().and_then(|progress| serde_json::to_string(&progress).ok());
+        Ended { id: self.id(), kind, owner, outcome, progress }
     }
 
     /// Tells the handler to stop. The first reason counts.
@@ -125,8 +126,14 @@ impl JobContext {
         self.inner.token.cancel();
     }
 
-    pub(super) fn take_progress(&self) -> Option<String> {
-        self.state().progress.take().and_then(|progress| serde_json::to_string(&progress).ok())
+    /// What was reported and not stored yet.
+    pub(super) fn take_progress(&self) -> Option<JobProgress> {
+        self.state().progress.take()
+    }
+
+    /// Keeps what could not be stored for the next time, unless more was reported meanwhile.
+    pub(super) fn put_back(&self, progress: JobProgress) {
+        self.state().progress.get_or_insert(progress);
     }
 
     pub(super) fn kind(&self) -> &str {

@@ -16,7 +16,7 @@ use super::{
     JobFailure, JobId, Jobs,
     settle::{Ended, Outcome, to_json},
 };
-use crate::db::{Backend, DbError, Sql, Topic, Transaction, timestamp};
+use crate::db::{Backend, DbError, Sql, Transaction, timestamp};
 
 /// How many looks in a row must find the same count: a watcher that was itself asleep does not take others for dead.
 const MIN_LOOKS: u32 = 3;
@@ -141,7 +141,6 @@ impl Jobs {
         self.tell(tx, orphans.iter()).await?;
         if !orphans.is_empty() {
             tracing::warn!(jobs = orphans.len(), "jobs of a worker that died were taken up");
-            self.db.signal(tx, Topic::Jobs, "").await?;
         }
         Ok(orphans.len())
     }

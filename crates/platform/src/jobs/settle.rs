@@ -8,7 +8,7 @@ use kernel::{
 };
 use sea_orm::{ConnectionTrait as _, Value};
 
-use super::{JobFailure, JobId, JobState, Jobs, JobsError};
+use super::{JobFailure, JobId, JobProgress, JobState, Jobs, JobsError};
 use crate::db::{DbError, Sql, Topic, Transaction, timestamp};
 
 /// How an attempt ended.
@@ -171,11 +171,12 @@ impl Jobs {
     }
 
     /// Stores what was reported of jobs that are still this worker's.
-    pub(super) async fn store_progress(&self, worker: Uuid, reports: &[(JobId, String)]) -> Result<(), DbError> {
+    pub(super) async fn store_progress(&self, worker: Uuid, reports: &[(JobId, &JobProgress)]) -> Result<(), DbError> {
         let Some(last) = reports.last() else { return Ok(()) };
         let count = reports.len().next_power_of_two();
         let values = reports.iter().chain(std::iter::repeat(last)).take(count);
-        let values = values.flat_map(|(id, progress)| [Value::from(id.as_uuid()), Value::from(progress.clone())]);
+        let values = values
+            .flat_map(|(id, progress)| [Value::from(id.as_uuid()), Value::from(serde_json::to_string(progress).ok())]);
         let update = Sql::new("WITH reported (id, progress) AS (VALUES ").tuples(count, 2).text(&format!(
             ") UPDATE jobs SET progress = reported.progress FROM reported
             WHERE jobs.id = reported.id AND jobs.state = 'running' AND jobs.worker_id = ${}",

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::task::JoinSet;
 
 use super::{
-    super::{JobId, StopReason, delayed::ClockWatch, lease::Watch},
+    super::{JobId, JobProgress, StopReason, context::JobContext, delayed::ClockWatch, lease::Watch},
     Chores, Shared,
 };
 use crate::db::{DbError, Topic};
@@ -146,11 +146,15 @@ impl Shared {
         while tokio::time::timeout(self.options.progress, self.closed.cancelled()).await.is_err() {
             let Some(worker) = self.slots.worker() else { continue };
             let mine = self.slots.running().into_iter().filter(|job| job.worker() == worker);
-            let reports: Vec<(JobId, String)> =
-                mine.filter_map(|job| job.take_progress().map(|progress| (job.id(), progress))).collect();
+            let reports: Vec<(JobContext, JobProgress)> =
+                mine.filter_map(|job| job.take_progress().map(|progress| (job, progress))).collect();
             for reports in reports.chunks(256) {
-                if let Err(error) = self.jobs.store_progress(worker, reports).await {
+                let told: Vec<_> = reports.iter().map(|(job, progress)| (job.id(), progress)).collect();
+                if let Err(error) = self.jobs.store_progress(worker, &told).await {
                     tracing::debug!(%error, "progress could not be stored");
+                    for (job, progress) in reports {
+                        job.put_back(progress.clone());
+                    }
                 }
             }
         }
