@@ -1,7 +1,6 @@
 //! Fetches a large file to disk, and goes on where an earlier attempt was cut off.
 
 use std::{
-    fmt::Write,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -23,6 +22,7 @@ use super::{
     error::shown,
     fetch::{Followed, explain, parse},
 };
+use crate::hex::hex;
 use crate::resources::free_disk_bytes;
 
 /// Space that stays free beside a download.
@@ -195,7 +195,7 @@ impl Partial {
             let reason = format!("ended after {bytes} bytes");
             return Err(HttpError::Unreachable { url: shown(url), reason });
         }
-        Ok(hexadecimal(sum.finish().as_ref()))
+        Ok(hex(sum.finish().as_ref()))
     }
 
     /// The file, ready for what follows its first `at` bytes, which are taken into the sum.
@@ -226,14 +226,6 @@ impl Partial {
         let _ = tokio::fs::remove_file(&self.file).await;
         let _ = tokio::fs::remove_file(&self.version).await;
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What tells one version of the file from another: a strong entity tag, else the date of change; empty for neither.

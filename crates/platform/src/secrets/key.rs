@@ -128,10 +128,9 @@ impl hkdf::KeyType for Length {
 
 fn expand<const N: usize>(key: &hkdf::Prk, info: &[&[u8]]) -> [u8; N] {
     let mut bytes = [0; N];
-    // Fails only for more than 255 hashes' worth of bytes.
-    if let Ok(okm) = key.expand(info, Length(N)) {
-        let _ = okm.fill(&mut bytes);
-    }
+    let filled = key.expand(info, Length(N)).and_then(|okm| okm.fill(&mut bytes));
+    // A key of zeros would be worse than an end. It fails for more than 255 hashes' worth of bytes alone.
+    assert!(filled.is_ok(), "a key of {N} bytes cannot be derived");
     bytes
 }
 

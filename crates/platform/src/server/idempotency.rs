@@ -22,6 +22,7 @@ use super::{
 use crate::{
     db::DbError,
     idempotency::{Claim, Claiming, Receipt, Reply},
+    storage::http::tus,
 };
 
 /// The header that carries the key.
@@ -191,18 +192,24 @@ fn owner_of(request: &Request) -> String {
 async fn fingerprint(request: Request, is_stream: bool) -> Result<(Request, Vec<u8>), Problem> {
     let (parts, body) = request.into_parts();
     let mut context = Context::new(&SHA256);
-    let content_type = parts.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-    for part in [target.as_bytes(), content_type] {
+    // An upload says in its head what is to come.
+    let told = [header::CONTENT_TYPE, tus::UPLOAD_LENGTH, tus::UPLOAD_METADATA];
+    let told = told.iter().map(|name| value_of(&parts.headers, name));
+    for part in std::iter::once(target.as_bytes()).chain(told) {
         context.update(&part.len().to_be_bytes());
         context.update(part);
     }
     if is_stream {
-        context.update(parts.headers.get(header::CONTENT_LENGTH).map_or(&b""[..], HeaderValue::as_bytes));
+        context.update(value_of(&parts.headers, &header::CONTENT_LENGTH));
         return Ok((Request::from_parts(parts, body), context.finish().as_ref().to_vec()));
     }
     // The body has its bounds already.
     let bytes: Bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|error| read_failure(&error))?;
     context.update(&bytes);
     Ok((Request::from_parts(parts, Body::from(bytes)), context.finish().as_ref().to_vec()))
+}
+
+fn value_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a [u8] {
+    headers.get(name).map_or(&[], HeaderValue::as_bytes)
 }

@@ -5,12 +5,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::UploadId;
+
+static PIECES: AtomicU64 = AtomicU64::new(0);
 
 /// What is being taken in. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +23,8 @@ pub(in crate::storage) struct Intakes(Arc<Mutex<HashMap<UploadId, Piece>>>);
 
 #[derive(Debug, Clone)]
 struct Piece {
+    /// Tells it from every other of this process.
+    number: u64,
     stop: CancellationToken,
     ended: CancellationToken,
 }
@@ -27,6 +34,7 @@ struct Piece {
 pub(super) struct Running {
     intakes: Intakes,
     id: UploadId,
+    number: u64,
     stop: CancellationToken,
     _ended: DropGuard,
 }
@@ -42,9 +50,10 @@ impl Intakes {
 
     pub(super) fn begin(&self, id: UploadId) -> Running {
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
-        let piece = Piece { stop: stop.clone(), ended: ended.clone() };
+        let number = PIECES.fetch_add(1, Ordering::Relaxed);
+        let piece = Piece { number, stop: stop.clone(), ended: ended.clone() };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, piece);
-        Running { intakes: self.clone(), id, stop, _ended: ended.drop_guard() }
+        Running { intakes: self.clone(), id, number, stop, _ended: ended.drop_guard() }
     }
 }
 
@@ -58,9 +67,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let mut pieces = self.intakes.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever came at the same moment may stand in its place; stopping it twice tells whether it does.
-        self.stop.cancel();
-        if pieces.get(&self.id).is_some_and(|piece| piece.stop.is_cancelled()) {
+        // Whoever came at the same moment may stand in its place.
+        if pieces.get(&self.id).is_some_and(|piece| piece.number == self.number) {
             pieces.remove(&self.id);
         }
     }
@@ -90,5 +98,15 @@ mod tests {
         drop(running);
         tokio::time::timeout(Duration::from_secs(10), ending).await.unwrap().unwrap();
         assert!(intakes.0.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_that_ends_leaves_the_one_that_took_its_place() {
+        let intakes = Intakes::default();
+        let id = UploadId::from_uuid(Uuid::from_u128(1));
+        let (first, second) = (intakes.begin(id), intakes.begin(id));
+        second.stop().cancel();
+        drop(first);
+        assert_eq!(intakes.0.lock().unwrap().len(), 1);
     }
 }
