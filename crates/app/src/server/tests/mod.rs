@@ -3,6 +3,7 @@
 mod access_matrix;
 mod document;
 mod health;
+mod migrations;
 
 use std::sync::Arc;
 
