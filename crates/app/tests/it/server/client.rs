@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Somebody who is signed in.
+#[derive(Debug, Clone)]
 pub(crate) struct Client {
     agent: ureq::Agent,
     pub(crate) address: String,
@@ -41,9 +42,13 @@ fn agent() -> ureq::Agent {
 }
 
 fn read(response: ureq::http::Response<ureq::Body>) -> Answer {
+    try_read(response).unwrap()
+}
+
+fn try_read(response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
     let (head, mut body) = response.into_parts();
-    let body = body.with_config().limit(1 << 30).read_to_vec().unwrap();
-    Answer { status: head.status.as_u16(), headers: head.headers, body }
+    let body = body.with_config().limit(1 << 30).read_to_vec()?;
+    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
 }
 
 impl Client {
@@ -78,9 +83,15 @@ impl Client {
     }
 
     pub(crate) fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        self.try_post(path, body, headers).unwrap()
+    }
+
+    /// The answer; an error where the server went away before it gave one.
+    pub(crate) fn try_post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Result<Answer, ureq::Error> {
         let request = self.agent.post(self.url(path)).header("authorization", format!("Bearer {}", self.token));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        read(request.header("content-type", "application/json").send(body.to_string().as_bytes()).unwrap())
+        let response = request.header("content-type", "application/json").send(body.to_string().as_bytes())?;
+        try_read(response)
     }
 
     /// Asks for something that is then made.

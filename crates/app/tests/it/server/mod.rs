@@ -1,6 +1,7 @@
 //! The server and its workers as programs: started, asked over HTTP, killed.
 
 mod client;
+mod deaths;
 mod faults;
 mod media;
 
@@ -31,6 +32,15 @@ impl Machine {
             Backend::Postgres => Some(TestDb::postgres().await),
         };
         Self { desk: Desk::new(), database }
+    }
+
+    /// A machine whose database the test looks into as well.
+    pub(crate) fn on(database: TestDb) -> Self {
+        Self { desk: Desk::new(), database: Some(database) }
+    }
+
+    pub(crate) fn database(&self) -> Option<&TestDb> {
+        self.database.as_ref()
     }
 
     fn command(&self, arguments: &[&str]) -> std::process::Command {
