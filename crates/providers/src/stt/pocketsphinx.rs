@@ -27,14 +27,20 @@ use self::{
 
 const NAME: &str = "pocketsphinx";
 /// Changes when the same utterance and model give another transcript.
-const ADAPTER_VERSION: u32 = 1;
+const ADAPTER_VERSION: u32 = 2;
 /// A minute: four times the longest utterance of a dub, and a quarter of a minute's work.
 const MAX_SAMPLES: usize = 60 * SAMPLE_RATE as usize;
 const REMEDY: &str = "install the packages `libpocketsphinx3` and `pocketsphinx-en-us`";
 /// Samples that are no louder (−60 dB of full scale) are silence.
 const SILENCE: u16 = 32;
-/// Silence that is left before and after the sound.
-const MARGIN_SAMPLES: usize = SAMPLE_RATE as usize / 4;
+/// Loudness is told by the peaks of stretches of ten milliseconds.
+const STRETCH_SAMPLES: usize = SAMPLE_RATE as usize / 100;
+/// How much louder than what lies behind it speech is at least (15 dB).
+const OVER_BACKGROUND: u16 = 6;
+/// What is louder than this part of the loudest (−18 dB) is speech, whatever lies behind.
+const OF_LOUDEST: u16 = 8;
+/// What is left before and after speech: it may be the breath of a first or last consonant.
+const MARGIN_SAMPLES: usize = SAMPLE_RATE as usize / 10;
 
 /// How the library and its model are found and used.
 #[derive(Debug, Clone)]
@@ -206,14 +212,23 @@ fn check(utterance: &Utterance) -> Result<Lang, ProviderError> {
     }
 }
 
-/// Where there is sound, with a little of the silence around it; nothing where there is none. The decoder takes all that
-/// it is given as a measure of the speaker's loudness, and silence alone for a word.
+/// Where somebody speaks, with a little of what is around it; nothing where there is no sound. The decoder takes all that it
+/// is given as a measure of the speaker's loudness, and silence, or music behind the words, for words.
 fn find_sound(samples: &[i16]) -> Range<usize> {
-    let is_audible = |sample: &i16| sample.unsigned_abs() > SILENCE;
-    let (Some(first), Some(last)) = (samples.iter().position(is_audible), samples.iter().rposition(is_audible)) else {
+    let peak = |stretch: &[i16]| stretch.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
+    let peaks: Vec<u16> = samples.chunks(STRETCH_SAMPLES).map(peak).collect();
+    let mut sorted = peaks.clone();
+    sorted.sort_unstable();
+    // A tenth of any utterance lies between its sounds.
+    let (background, loudest) = (sorted.get(sorted.len() / 10), sorted.last());
+    let (Some(background), Some(loudest)) = (background, loudest) else { return 0..0 };
+    let quietest = background.saturating_mul(OVER_BACKGROUND).min(loudest / OF_LOUDEST).max(SILENCE);
+    let is_speech = |peak: &u16| *peak > quietest;
+    let (Some(first), Some(last)) = (peaks.iter().position(is_speech), peaks.iter().rposition(is_speech)) else {
         return 0..0;
     };
-    first.saturating_sub(MARGIN_SAMPLES)..(last + 1 + MARGIN_SAMPLES).min(samples.len())
+    let (start, end) = (first * STRETCH_SAMPLES, (last + 1) * STRETCH_SAMPLES);
+    start.saturating_sub(MARGIN_SAMPLES)..(end + MARGIN_SAMPLES).min(samples.len())
 }
 
 /// The samples with noise of ±1, the same each time: stretches of zeros, which no microphone gives but programs do, have
@@ -232,4 +247,38 @@ fn with_noise(samples: &[i16]) -> Vec<i16> {
 
 fn error(kind: ErrorKind, message: impl Into<String>) -> ProviderError {
     ProviderError::new(NAME, kind, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seconds of a tone this loud, one after the other.
+    fn tones(parts: &[(f64, f64)]) -> Vec<i16> {
+        let tone = |&(seconds, peak): &(f64, f64)| {
+            let sample = move |at: usize| (peak * (at as f64 * 0.4).sin()) as i16;
+            (0..(seconds * f64::from(SAMPLE_RATE)) as usize).map(sample)
+        };
+        parts.iter().flat_map(tone).collect()
+    }
+
+    fn seconds(parts: &[(f64, f64)]) -> (f64, f64) {
+        let sound = find_sound(&tones(parts));
+        (sound.start as f64 / f64::from(SAMPLE_RATE), sound.end as f64 / f64::from(SAMPLE_RATE))
+    }
+
+    #[test]
+    fn music_around_speech_is_left_out_and_quiet_speech_is_not() {
+        let spoken = [(0.5, 200.0), (0.3, 8000.0), (0.2, 200.0), (0.5, 2000.0), (0.8, 200.0)];
+        assert_eq!(seconds(&spoken), (0.4, 1.6));
+        let whispered = [(0.5, 0.0), (0.4, 60.0), (0.5, 0.0)];
+        assert_eq!(seconds(&whispered), (0.4, 1.0));
+        assert_eq!(seconds(&[(1.0, 30.0)]), (0.0, 0.0), "silence");
+        assert_eq!(find_sound(&[]), 0..0);
+    }
+
+    #[test]
+    fn speech_without_a_pause_is_left_whole() {
+        assert_eq!(seconds(&[(1.0, 6000.0)]), (0.0, 1.0));
+    }
 }
