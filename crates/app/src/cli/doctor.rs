@@ -13,6 +13,7 @@ use crate::{
         Global,
         console::{Console, print, print_json},
     },
+    settings::Settings,
     wiring,
 };
 
@@ -94,7 +95,7 @@ fn data_folder(data: &std::path::Path) -> Vec<Finding> {
     vec![Finding::new("data folder", state, format!("{}, {} MB free", data.display(), free / 1_000_000))]
 }
 
-async fn ffmpeg(settings: &crate::settings::Settings) -> Vec<Finding> {
+async fn ffmpeg(settings: &Settings) -> Vec<Finding> {
     let ffmpeg = match wiring::ffmpeg(settings).await {
         Ok(ffmpeg) => ffmpeg,
         Err(error) => return vec![Finding::new("FFmpeg", State::Fault, error.to_string())],
@@ -116,7 +117,7 @@ async fn ffmpeg(settings: &crate::settings::Settings) -> Vec<Finding> {
 }
 
 /// What is there to dub with. A dub can be given a transcript, so that nothing here is a fault.
-async fn dubbing_engines(settings: &crate::settings::Settings) -> anyhow::Result<Vec<Finding>> {
+async fn dubbing_engines(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
     let (models, pool) = (wiring::models(settings), wiring::pool(settings));
     let mut findings = Vec::new();
     for engine in wiring::listeners(&models, &pool)? {
@@ -141,7 +142,7 @@ fn name(pairs: &[Pair]) -> Vec<String> {
 
 /// What runs models; nothing else needs it.
 #[cfg(feature = "local-models")]
-fn onnx_runtime(settings: &crate::settings::Settings) -> Vec<Finding> {
+fn onnx_runtime(settings: &Settings) -> Vec<Finding> {
     vec![match wiring::onnx_runtime(settings) {
         Ok(library) => Finding::new("ONNX Runtime", State::Good, library.display().to_string()),
         Err(reason) => Finding::new("ONNX Runtime", State::Note, reason),
@@ -149,12 +150,12 @@ fn onnx_runtime(settings: &crate::settings::Settings) -> Vec<Finding> {
 }
 
 #[cfg(not(feature = "local-models"))]
-fn onnx_runtime(_: &crate::settings::Settings) -> Vec<Finding> {
+fn onnx_runtime(_: &Settings) -> Vec<Finding> {
     Vec::new()
 }
 
 /// The user's models.
-fn models(settings: &crate::settings::Settings) -> anyhow::Result<Vec<Finding>> {
+fn models(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
     let catalogue = wiring::models(settings);
     let mut findings = Vec::new();
     for listed in catalogue.list()? {
