@@ -9,7 +9,7 @@ use kernel::ErrorKind;
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, SqlxSqliteConnector,
     sqlx::{
-        self, ConnectOptions as _,
+        self, ConnectOptions as _, Connection as _,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
 };
@@ -47,6 +47,7 @@ pub async fn open_sqlite(path: &Path) -> Result<DatabaseConnection, OpenError> {
     options
         .sqlx_logging(false)
         .max_connections(1)
+        .map_sqlx_sqlite_pool_opts(without_leftovers)
         .map_sqlx_sqlite_opts(move |_| connect_options(&file).synchronous(SqliteSynchronous::Normal));
     Database::connect(options).await.map_err(|source| OpenError { path: path.to_owned(), source })
 }
@@ -73,7 +74,7 @@ async fn open_writer(options: SqliteConnectOptions) -> Result<sqlx::SqlitePool, 
     let started = Instant::now();
     loop {
         // The connection stays open: with it goes the cache of pages and prepared statements.
-        let pool = SqlitePoolOptions::new()
+        let pool = without_leftovers(SqlitePoolOptions::new())
             .max_connections(1)
             .min_connections(1)
             .idle_timeout(None::<Duration>)
@@ -85,6 +86,22 @@ async fn open_writer(options: SqliteConnectOptions) -> Result<sqlx::SqlitePool, 
             answer => return answer,
         }
     }
+}
+
+/// Closes a connection that is given back with a transaction that neither ended nor could be undone.
+///
+/// On a full disk SQLite undoes a transaction by itself. What then undoes it fails, and the driver goes on counting it: all that
+/// follows would be parts of a transaction that nobody commits.
+fn without_leftovers(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    pool.after_release(|connection, _| {
+        Box::pin(async move {
+            if connection.is_in_transaction() {
+                // A transaction that was dropped is undone by a command that this one follows.
+                connection.ping().await?;
+            }
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
 
 fn is_locked(error: &sqlx::Error) -> bool {

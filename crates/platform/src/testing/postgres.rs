@@ -71,10 +71,45 @@ impl PostgresServer {
     ///
     /// When it does not run.
     pub fn crash(&self) {
-        let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
-        let pid = pid.lines().next().unwrap_or_default();
-        let killed = Command::new("kill").args(["-QUIT", pid]).status();
+        let killed = Command::new("kill").args(["-QUIT", &self.pid()]).status();
         assert!(killed.is_ok_and(|status| status.success()), "the server is not there to be stopped");
+    }
+
+    /// Lets no file of the server grow beyond so many bytes, or lets all grow again. Where a file ends within a page, the server
+    /// takes that for a full disk.
+    ///
+    /// # Panics
+    ///
+    /// When that cannot be set.
+    pub fn limit_files(&self, max_bytes: Option<u64>) {
+        let limit = max_bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let set = |pid: &str| {
+            // As the user whom the server runs as: root may not where it has not all that belongs to it.
+            let is_root = rustix::process::geteuid().is_root();
+            let user: &[_] = &["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"];
+            let prlimit = ["prlimit", "--pid", pid, &format!("--fsize={limit}:")];
+            let command = [if is_root { user } else { &[] }, &prlimit].concat();
+            let set = Command::new(command[0]).args(&command[1..]).output();
+            set.is_ok_and(|output| output.status.success())
+        };
+        let keeper = self.pid();
+        // First the one whose limit those have that are still to come.
+        assert!(set(&keeper), "no limit for the files of process {keeper}");
+        let children = || {
+            let listed = Command::new("pgrep").args(["-P", &keeper]).output();
+            listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+        };
+        for pid in children().split_whitespace() {
+            // One that has just ended writes no file any more.
+            let is_set = set(pid) || !children().split_whitespace().any(|other| other == pid);
+            assert!(is_set, "no limit for the files of process {pid}");
+        }
+    }
+
+    /// The process whose children serve connections.
+    fn pid(&self) -> String {
+        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+        file.lines().next().unwrap_or_default().to_owned()
     }
 
     fn attach(folder: PathBuf, patience_seconds: u32, settings: &[&str]) -> Self {

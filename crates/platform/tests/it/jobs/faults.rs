@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::{
     children::effects,
-    fixture::{Log, PATIENCE, Running, count, note, notes, quick, set_up, wait_for, wait_for_count},
+    fixture::{Log, PATIENCE, Running, note, notes, quick, set_up, wait_for, wait_for_count},
 };
 
 both_databases! {
@@ -52,8 +52,8 @@ both_databases! {
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(log.lines()[1], format!("job `{id}` was given to another worker"));
         assert_eq!(jobs.get(id, None).await.unwrap().result, Some("second".into()));
-        assert_eq!(count(test.db(), "SELECT count(*) FROM effects").await, 0);
-        assert_eq!(count(test.db(), "SELECT count(*) FROM events WHERE type = 'task.succeeded'").await, 1);
+        assert_eq!(test.count("SELECT count(*) FROM effects").await, 0);
+        assert_eq!(test.count("SELECT count(*) FROM events WHERE type = 'task.succeeded'").await, 1);
         second.end().await;
     }
 
@@ -88,7 +88,7 @@ both_databases! {
         for attempt in 1..=2 {
             let doomed = Running::start(&jobs, notes(|_, _| std::future::pending()), quick());
             let begun = format!("SELECT count(*) FROM jobs WHERE state = 'running' AND attempts = {attempt}");
-            wait_for_count(test.db(), &begun, 1).await;
+            wait_for_count(test, &begun, 1).await;
             doomed.kill();
         }
         let survivor = Running::start(&jobs, notes(|_, _| async { Ok("alive".to_owned()) }), quick());
@@ -124,7 +124,7 @@ async fn a_database_that_restarts_while_jobs_run_loses_and_repeats_nothing() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     worker.end().await;
-    assert_eq!(count(test.db(), "SELECT count(*) FROM effects").await, 300);
-    assert_eq!(count(test.db(), "SELECT count(DISTINCT number) FROM effects").await, 300);
+    assert_eq!(test.count("SELECT count(*) FROM effects").await, 300);
+    assert_eq!(test.count("SELECT count(DISTINCT number) FROM effects").await, 300);
     test.remove().await;
 }

@@ -9,7 +9,7 @@ use std::{
 use futures::future::BoxFuture;
 use kernel::{Clock, SystemClock, TimeOrderedIds};
 use platform::{
-    db::{Db, Sql, migrate},
+    db::{Db, migrate},
     events,
     jobs::{
         self, JobContext, JobError, JobHandler, JobId, JobKind, JobState, Jobs, NewJob, Policy, Registry, Task, Worker,
@@ -18,7 +18,6 @@ use platform::{
     rng::SystemRng,
     testing::TestDb,
 };
-use sea_orm::ConnectionTrait as _;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -193,16 +192,11 @@ pub(crate) async fn wait_for(jobs: &Jobs, id: JobId, state: JobState) -> Task {
     }
 }
 
-pub(crate) async fn count(db: &Db, query: &str) -> i64 {
-    let row = db.reader().query_one_raw(Sql::new(query).on(db.backend())).await.unwrap();
-    row.unwrap().try_get_by_index(0).unwrap()
-}
-
 /// Waits until a query counts so many.
-pub(crate) async fn wait_for_count(db: &Db, query: &str, wanted: i64) {
+pub(crate) async fn wait_for_count(test: &TestDb, query: &str, wanted: i64) {
     let started = Instant::now();
     loop {
-        let found = count(db, query).await;
+        let found = test.count(query).await;
         if found == wanted {
             return;
         }

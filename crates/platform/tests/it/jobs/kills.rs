@@ -11,7 +11,7 @@ use sea_orm::ConnectionTrait as _;
 
 use super::{
     children::spawn_worker,
-    fixture::{PATIENCE, count, note, set_up, wait_for},
+    fixture::{PATIENCE, note, set_up, wait_for},
 };
 
 const TASKS: i64 = 1000;
@@ -33,8 +33,8 @@ both_databases! {
         assert!(killed.elapsed() < PATIENCE, "{:?}", killed.elapsed());
         second.kill().unwrap();
         second.wait().unwrap();
-        assert_eq!(count(test.db(), "SELECT count(*) FROM effects").await, 200);
-        assert_eq!(count(test.db(), "SELECT count(DISTINCT number) FROM effects").await, 200);
+        assert_eq!(test.count("SELECT count(*) FROM effects").await, 200);
+        assert_eq!(test.count("SELECT count(DISTINCT number) FROM effects").await, 200);
     }
 
     async fn a_thousand_tasks_under_random_kills_end_exactly_once_each(test: &TestDb) {
@@ -46,7 +46,7 @@ both_databases! {
         let rng = Arc::new(SeededRng::new(11));
         let mut children: Vec<_> = (0..3).map(|_| spawn_worker(test)).collect();
         let (started, mut kills) = (Instant::now(), 0);
-        while count(test.db(), "SELECT count(*) FROM jobs WHERE state = 'succeeded'").await < TASKS {
+        while test.count("SELECT count(*) FROM jobs WHERE state = 'succeeded'").await < TASKS {
             assert!(started.elapsed() < 2 * PATIENCE, "{kills} kills were survived, then nothing went on");
             tokio::time::sleep(Duration::from_millis(150 + rng.below(250))).await;
             if kills < 12 {
@@ -62,16 +62,16 @@ both_databases! {
             child.wait().unwrap();
         }
         assert!(kills > 2, "the work was done before anybody was killed");
-        assert_eq!(count(test.db(), "SELECT count(*) FROM effects").await, TASKS);
-        assert_eq!(count(test.db(), "SELECT count(DISTINCT number) FROM effects").await, TASKS);
+        assert_eq!(test.count("SELECT count(*) FROM effects").await, TASKS);
+        assert_eq!(test.count("SELECT count(DISTINCT number) FROM effects").await, TASKS);
         let ends = "SELECT count(*) FROM events WHERE type = 'task.succeeded'";
-        assert_eq!(count(test.db(), ends).await, TASKS);
+        assert_eq!(test.count(ends).await, TASKS);
     }
 }
 
 async fn wait_until_some(test: &TestDb, query: &str) {
     let started = Instant::now();
-    while count(test.db(), query).await == 0 {
+    while test.count(query).await == 0 {
         assert!(started.elapsed() < PATIENCE);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -3,6 +3,7 @@
 mod children;
 mod faults;
 mod fixture;
+mod full_disk;
 mod kills;
 mod lists;
 mod queue;

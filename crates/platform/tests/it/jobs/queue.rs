@@ -12,7 +12,7 @@ use platform::{
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{
-    Does, Letters, Log, Note, Notes, Running, count, note, notes, quick, set_up, set_up_at, wait_for, wait_for_count,
+    Does, Letters, Log, Note, Notes, Running, note, notes, quick, set_up, set_up_at, wait_for, wait_for_count,
 };
 
 /// Notes each job that runs; one at a time.
@@ -26,7 +26,7 @@ fn in_order(log: &Log) -> (Registry, WorkerOptions) {
 }
 
 async fn wait_until_idle(test: &TestDb) {
-    wait_for_count(test.db(), "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running', 'delayed')", 0).await;
+    wait_for_count(test, "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running', 'delayed')", 0).await;
 }
 
 both_databases! {
@@ -54,8 +54,8 @@ both_databases! {
             })
             .await;
         assert!(undone.is_err());
-        assert_eq!(count(test.db(), "SELECT count(*) FROM jobs").await, 0);
-        assert_eq!(count(test.db(), "SELECT count(*) FROM events").await, 0);
+        assert_eq!(test.count("SELECT count(*) FROM jobs").await, 0);
+        assert_eq!(test.count("SELECT count(*) FROM events").await, 0);
     }
 
     async fn a_waiting_worker_hears_of_a_job_at_once(test: &TestDb) {
@@ -111,7 +111,7 @@ both_databases! {
         let (registry, options) = in_order(&log);
         let worker = Running::start(&jobs, registry, options);
         wait_for(&jobs, carol, JobState::Succeeded).await;
-        wait_for_count(test.db(), "SELECT count(*) FROM jobs WHERE owner = 'bob' AND state <> 'succeeded'", 0).await;
+        wait_for_count(test, "SELECT count(*) FROM jobs WHERE owner = 'bob' AND state <> 'succeeded'", 0).await;
         worker.end().await;
         let lines = log.lines();
         let last = lines.iter().rposition(|text| text == "bob").unwrap();
@@ -137,7 +137,7 @@ both_databases! {
             }
         });
         let worker = Running::start(&jobs, registry, WorkerOptions { concurrency: 1, ..quick() });
-        wait_for_count(test.db(), "SELECT count(*) FROM jobs WHERE state = 'delayed'", 0).await;
+        wait_for_count(test, "SELECT count(*) FROM jobs WHERE state = 'delayed'", 0).await;
         log.wait_for(1).await;
         let bob = jobs.enqueue(note("bob").owned_by("bob")).await.unwrap();
         gate.cancel();
@@ -178,7 +178,7 @@ both_databases! {
         let fresh = jobs.enqueue(note("fresh")).await.unwrap();
         wait_for(&jobs, fresh, JobState::Succeeded).await;
         let mended = "SELECT count(*) FROM jobs WHERE state = 'delayed' AND run_at < created_at";
-        wait_for_count(test.db(), mended, 1).await;
+        wait_for_count(test, mended, 1).await;
         clock.jump(31_000);
         wait_for(&jobs, waits, JobState::Succeeded).await;
         // Forward too: what runs goes on, what waits does not get lost.

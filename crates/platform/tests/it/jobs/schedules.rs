@@ -9,7 +9,7 @@ use platform::{
     testing::TestDb,
 };
 
-use super::fixture::{Running, count, jobs_of, note, notes, quick, set_up_at, wait_for_count};
+use super::fixture::{Running, jobs_of, note, notes, quick, set_up_at, wait_for_count};
 
 /// Half a minute before a full hour.
 const BEFORE_THE_HOUR_MS: i64 = 1_700_002_800_000 - 30_000;
@@ -36,25 +36,25 @@ both_databases! {
             let registry = notes(|note, _| async move { Ok(note.text) });
             Running::of(Worker::new(jobs.clone(), registry, options.clone()).with_schedules(vec![hourly()]))
         });
-        wait_for_count(test.db(), "SELECT count(*) FROM job_schedules", 1).await;
+        wait_for_count(test, "SELECT count(*) FROM job_schedules", 1).await;
         tokio::time::sleep(Duration::from_millis(150)).await;
-        assert_eq!(count(test.db(), "SELECT count(*) FROM jobs").await, 0);
+        assert_eq!(test.count("SELECT count(*) FROM jobs").await, 0);
         for hour in 1..=3 {
             clock.jump(3_600_000);
-            wait_for_count(test.db(), "SELECT count(*) FROM jobs WHERE state = 'succeeded'", hour).await;
+            wait_for_count(test, "SELECT count(*) FROM jobs WHERE state = 'succeeded'", hour).await;
             tokio::time::sleep(Duration::from_millis(150)).await;
-            assert_eq!(count(test.db(), "SELECT count(*) FROM jobs").await, hour);
+            assert_eq!(test.count("SELECT count(*) FROM jobs").await, hour);
         }
         // Back an hour: what has run does not run again. Then a day passes with nobody there: it is made up for once.
         clock.jump(-3_600_000);
         tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(count(test.db(), "SELECT count(*) FROM jobs").await, 3);
+        assert_eq!(test.count("SELECT count(*) FROM jobs").await, 3);
         clock.jump(24 * 3_600_000);
-        wait_for_count(test.db(), "SELECT count(*) FROM jobs WHERE state = 'succeeded'", 4).await;
+        wait_for_count(test, "SELECT count(*) FROM jobs WHERE state = 'succeeded'", 4).await;
         for worker in workers {
             worker.end().await;
         }
-        assert_eq!(count(test.db(), "SELECT count(*) FROM jobs").await, 4);
+        assert_eq!(test.count("SELECT count(*) FROM jobs").await, 4);
         other.close().await.unwrap();
     }
 }

@@ -12,7 +12,7 @@ use platform::{
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{
-    Does, Hasty, Log, Note, PATIENCE, Running, count, jobs_of, note, notes, quick, set_up, wait_for, wait_for_count,
+    Does, Hasty, Log, Note, PATIENCE, Running, jobs_of, note, notes, quick, set_up, wait_for, wait_for_count,
 };
 
 both_databases! {
@@ -200,14 +200,14 @@ both_databases! {
             }
             Ok(note.text)
         }), options);
-        wait_for_count(test.db(), "SELECT count(*) FROM jobs WHERE state = 'running'", 3).await;
+        wait_for_count(test, "SELECT count(*) FROM jobs WHERE state = 'running'", 3).await;
         worker.end().await;
         assert_eq!(jobs.get(ids[0], None).await.unwrap().state, JobState::Succeeded);
         for id in &ids[1..] {
             let task = jobs.get(*id, None).await.unwrap();
             assert_eq!((task.state, task.attempts), (JobState::Delayed, 0), "{task:?}");
         }
-        assert_eq!(count(test.db(), "SELECT count(*) FROM job_workers").await, 0);
+        assert_eq!(test.count("SELECT count(*) FROM job_workers").await, 0);
         let worker = Running::start(&jobs, notes(|note, _| async move { Ok(note.text) }), quick());
         for id in ids {
             wait_for(&jobs, id, JobState::Succeeded).await;
