@@ -95,10 +95,7 @@ impl PostgresServer {
         let keeper = self.pid();
         // First the one whose limit those have that are still to come.
         assert!(set(&keeper), "no limit for the files of process {keeper}");
-        let children = || {
-            let listed = Command::new("pgrep").args(["-P", &keeper]).output();
-            listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
-        };
+        let children = || fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap_or_default();
         for pid in children().split_whitespace() {
             // One that has just ended writes no file any more.
             let is_set = set(pid) || !children().split_whitespace().any(|other| other == pid);
