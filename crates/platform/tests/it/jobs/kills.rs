@@ -1,4 +1,4 @@
-//! Workers that are killed while they work: everything is done, and done once.
+//! Workers that are killed and cut off while they work: everything is done, and done once.
 
 use std::{
     sync::Arc,
@@ -6,7 +6,7 @@ use std::{
 };
 
 use kernel::{Rng as _, SeededRng};
-use platform::{both_databases, jobs::JobState, testing::TestDb};
+use platform::{both_databases, db::Backend, jobs::JobState, testing::TestDb};
 use sea_orm::ConnectionTrait as _;
 
 use super::{
@@ -15,6 +15,10 @@ use super::{
 };
 
 const TASKS: i64 = 1000;
+
+/// Cuts every connection to the database but the one that says so.
+const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
 
 both_databases! {
     async fn a_job_of_a_killed_worker_is_done_by_another(test: &TestDb) {
@@ -37,7 +41,7 @@ both_databases! {
         assert_eq!(test.count("SELECT count(DISTINCT number) FROM effects").await, 200);
     }
 
-    async fn a_thousand_tasks_under_random_kills_end_exactly_once_each(test: &TestDb) {
+    async fn a_thousand_tasks_under_random_kills_and_cuts_end_exactly_once_each(test: &TestDb) {
         let jobs = set_up(test).await;
         test.db().writer().execute_unprepared("CREATE TABLE effects (number INTEGER)").await.unwrap();
         // Kills count as attempts, and no task may run out of them here.
@@ -55,6 +59,9 @@ both_databases! {
                 children[victim].wait().unwrap();
                 children[victim] = spawn_worker(test);
                 kills += 1;
+            }
+            if test.db().backend() == Backend::Postgres && rng.below(3) == 0 {
+                test.db().writer().execute_unprepared(CUT).await.unwrap();
             }
         }
         for child in &mut children {
