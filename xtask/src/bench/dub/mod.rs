@@ -22,6 +22,10 @@ const MAX_WORD_ERRORS: f64 = 0.1;
 /// How far the original is turned down under lines that are written down again: it says the same words in the same language,
 /// and what is measured is the new voice.
 const DUCK_DB: &str = "40";
+/// How often the short talk is dubbed for the memory that it needs.
+const SHORT_RUNS: usize = 4;
+/// A woman's voice and a man's.
+const FLITE_VOICES: [&str; 2] = ["flite-slt", "flite-rms"];
 const MEAN_OFFSET_MS: f64 = 100.0;
 const MAX_OFFSET_MS: f64 = 250.0;
 const SHORT_MINUTES: u64 = 10;
@@ -65,7 +69,7 @@ pub(crate) fn run(root: &Path, options: &BenchDubOptions) -> Result<()> {
     rows.push(bench.hear_again(talk)?);
     for longer in longer {
         say("two hours")?;
-        rows.extend(bench.compare_memory(longer, &whole)?);
+        rows.extend(bench.compare_memory(talk, longer)?);
     }
     let text = report::write_dub_page(&rows, &machine, talk.minutes);
     std::fs::write(root.join("docs/benchmarks-dubbing.md"), &text).context("the page could not be written")?;
@@ -164,12 +168,35 @@ impl Bench {
         ])
     }
 
-    /// Dubs the Spanish talk into English as a person translates it, writes down what is heard, and counts the words that are
-    /// wrong in the talk's own sentences: what is measured is the voice, the mix and the ear, not the translation.
+    /// Dubs the Spanish talk into English as a person translates it, in each of Flite's voices, writes down what is heard, and
+    /// counts the words that are wrong in the talk's own sentences: what is measured are the voices, the mix and the ear, not
+    /// the translation.
     fn hear_again(&self, talk: &Talk) -> Result<Row> {
+        let (mut wrong, mut own, mut told) = (0, 0, Vec::new());
+        for voice in FLITE_VOICES {
+            let (said, heard) = self.hear_voice(talk, voice)?;
+            let errors = own_errors(&said, &heard);
+            let words = said.iter().filter(|word| word.is_own).count();
+            told.push(format!("{voice} {:.3}", errors as f64 / words.max(1) as f64));
+            (wrong, own) = (wrong + errors, own + words);
+        }
+        let rate = wrong as f64 / own.max(1) as f64;
+        Ok(Row::told(
+            "dubbed English of Flite's voices written down again, with `--duck 40`: word errors in the talk's own sentences",
+            format!("{rate:.3} ({})", told.join(", ")),
+            format!("≤ {MAX_WORD_ERRORS}"),
+            rate <= MAX_WORD_ERRORS,
+        ))
+    }
+
+    /// What is said in the talk, and what is heard in it when it is dubbed by `voice`.
+    fn hear_voice(&self, talk: &Talk, voice: &str) -> Result<(Vec<Said>, Vec<String>)> {
         let output = self.empty("again")?;
+        let voices = self.folder.join("voices.toml");
+        std::fs::write(&voices, format!("[low]\nen = \"{voice}\"\n\n[high]\nen = \"{voice}\"\n"))?;
         let mut dub = self.dub(talk, "en", "again");
-        process::read_output(dub.args(["--from", "es", "--duck", DUCK_DB, "--transcript"]).arg(&talk.spanish))?;
+        dub.args(["--from", "es", "--duck", DUCK_DB, "--voices"]).arg(&voices).arg("--transcript").arg(&talk.spanish);
+        process::read_output(&mut dub)?;
         let document = output.join("talk-10.dub.json");
         translate_by_hand(&document, &talk.transcript)?;
         let mut resume = process::command(&self.pressroom, &self.folder);
@@ -180,25 +207,29 @@ impl Bench {
         let (folder, heard) = (output.join("heard"), output.join("heard/talk-10.en.en.srt"));
         transcribe.args(["transcribe", "-q", "--from", "en", "--data"]).arg(self.folder.join("data-again"));
         process::read_output(transcribe.arg(output.join("talk-10.en.mp4")).arg("-o").arg(&folder))?;
-        let (said, heard) = (said(&read(&talk.transcript)?), heard_words(&read(&heard)?));
-        let own = said.iter().filter(|word| word.is_own).count();
-        let rate = own_errors(&said, &heard) as f64 / own.max(1) as f64;
-        Ok(Row::at_most(
-            "dubbed English of Flite written down again, with `--duck 40`: word errors in the talk's own sentences",
-            rate,
-            MAX_WORD_ERRORS,
-            "",
-        ))
+        Ok((said(&read(&talk.transcript)?), heard_words(&read(&heard)?)))
     }
 
-    fn compare_memory(&self, longer: &Talk, whole: &Cost) -> Result<Vec<Row>> {
-        self.empty("longer")?;
-        let cost = measure::measure(self.dub(longer, "es", "longer").arg("--transcript").arg(&longer.transcript))?;
-        let ratio = cost.peak_memory_bytes as f64 / whole.peak_memory_bytes as f64;
-        let memory = cost.peak_memory_bytes as f64 / MEGABYTE;
+    /// The short talk is dubbed several times: most memory is used while two translators have their data loaded, moments that a
+    /// long talk has many of, while a sample of one short run may well miss the only one.
+    fn compare_memory(&self, talk: &Talk, longer: &Talk) -> Result<Vec<Row>> {
+        let peak = |talk: &Talk, name: &str| -> Result<f64> {
+            self.empty(name)?;
+            let cost = measure::measure(self.dub(talk, "es", name).arg("--transcript").arg(&talk.transcript))?;
+            Ok(cost.peak_memory_bytes as f64 / MEGABYTE)
+        };
+        let short = (0..SHORT_RUNS).map(|_| peak(talk, "shorter")).collect::<Result<Vec<_>>>()?;
+        let short = short.into_iter().fold(0.0, f64::max);
+        let memory = peak(longer, "longer")?;
+        let ratio = memory / short;
         Ok(vec![
             Row::at_most("peak memory of all processes, two hours", memory, MAX_MEMORY_MB, "MB"),
-            Row::at_most("two hours over ten minutes: peak memory", ratio, MAX_MEMORY_RATIO, "times"),
+            Row::told(
+                "two hours over ten minutes: peak memory",
+                format!("{ratio:.2} times (over {short:.0} MB, the greatest of {SHORT_RUNS} runs)"),
+                format!("≤ {MAX_MEMORY_RATIO} times"),
+                ratio <= MAX_MEMORY_RATIO,
+            ),
         ])
     }
 
