@@ -10,7 +10,7 @@ use axum::{
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{disposition::Disposition, range::Selection};
 use crate::{
@@ -27,6 +27,11 @@ pub(super) struct LinkQuery {
     #[param(max_length = 128)]
     token: Option<String>,
 }
+
+/// The bytes of a file, of its own media type.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = serde_json::Value)]
+struct Content(#[expect(dead_code, reason = "it is only described; files are sent as streams")] Bytes);
 
 /// What is asked for, and how.
 struct Asked {
@@ -46,8 +51,8 @@ struct Asked {
     security((), ("bearer" = []), ("cookie" = [])),
     extensions(("x-time-limit-s" = json!(0))),
     responses(
-        (status = 200, description = "The whole file", content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, description = "The parts that were asked for", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 200, description = "The whole file", content_type = "*/*", body = Content),
+        (status = 206, description = "The parts that were asked for", content_type = "*/*", body = Content),
         (status = 304, description = "It is what the asker has"),
         (status = 416, description = "The file has no such part"),
     )
@@ -74,8 +79,8 @@ pub(super) async fn stream(
     security((), ("bearer" = []), ("cookie" = [])),
     extensions(("x-time-limit-s" = json!(0))),
     responses(
-        (status = 200, description = "The whole file", content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, description = "The parts that were asked for", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 200, description = "The whole file", content_type = "*/*", body = Content),
+        (status = 206, description = "The parts that were asked for", content_type = "*/*", body = Content),
         (status = 304, description = "It is what the asker has"),
         (status = 416, description = "The file has no such part"),
     )
