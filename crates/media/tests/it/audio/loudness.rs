@@ -52,9 +52,9 @@ proptest! {
         prop_assert!((loudness - target).abs() <= 0.2, "{loudness}");
         prop_assert!(measured.true_peak_dbtp <= -1.0, "{}", measured.true_peak_dbtp);
         prop_assert_eq!(measured.duration_samples, plan.duration_samples);
-        // A block as quiet as the gate may count in one and not in the other, a few per cent of so short a sound.
+        // Two ways of measuring, of which one sees the samples as they were written.
         let told = report.integrated_lufs.unwrap();
-        prop_assert!((told - loudness).abs() < 0.1, "{told} {loudness}");
+        prop_assert!((told - loudness).abs() < 0.05, "{told} {loudness}");
         prop_assert!((report.true_peak_dbtp - measured.true_peak_dbtp).abs() < 0.01);
     }
 }
