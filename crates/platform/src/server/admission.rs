@@ -24,7 +24,7 @@ use super::{
 pub(super) async fn admit(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let policy = edge.policies.find(request.method(), route);
-    let answer = answer(&edge, &policy, request, next);
+    let answer = answer(&edge, policy, request, next);
     let Some(limit) = policy.time_limit else { return answer.await };
     tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
         Problem::new(ProblemType::Unavailable)

@@ -22,7 +22,6 @@ use super::{
 use crate::{
     db::DbError,
     idempotency::{Claim, Claiming, Receipt, Reply},
-    storage::http::tus,
 };
 
 /// The header that carries the key.
@@ -96,7 +95,7 @@ async fn claim(edge: &Edge, policy: &RoutePolicy, request: Request) -> Result<(A
     let key = key_of(request.headers()).map_err(IntoResponse::into_response)?;
     let owner = owner_of(&request);
     let is_stream = policy.max_body_bytes > MAX_COMPARED_BYTES;
-    let (request, fingerprint) = fingerprint(request, is_stream).await.map_err(IntoResponse::into_response)?;
+    let (request, fingerprint) = fingerprint(policy, request, is_stream).await.map_err(IntoResponse::into_response)?;
     let claiming = edge.idempotency.claim(&owner, &key, &fingerprint).await;
     match claiming.map_err(|error| Problem::from(error).into_response())? {
         Claiming::Granted(claim) => Ok((claim, request)),
@@ -189,13 +188,13 @@ fn owner_of(request: &Request) -> String {
     format!("address:{}", address.unwrap_or_default())
 }
 
-async fn fingerprint(request: Request, is_stream: bool) -> Result<(Request, Vec<u8>), Problem> {
+/// What tells a request from others: its path, its body, and the headers that are its parameters.
+async fn fingerprint(policy: &RoutePolicy, request: Request, is_stream: bool) -> Result<(Request, Vec<u8>), Problem> {
     let (parts, body) = request.into_parts();
     let mut context = Context::new(&SHA256);
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-    // An upload says in its head what is to come.
-    let told = [header::CONTENT_TYPE, tus::UPLOAD_LENGTH, tus::UPLOAD_METADATA];
-    let told = told.iter().map(|name| value_of(&parts.headers, name));
+    let headers = policy.headers.iter().filter(|name| **name != HEADER).chain([&header::CONTENT_TYPE]);
+    let told = headers.map(|name| value_of(&parts.headers, name));
     for part in std::iter::once(target.as_bytes()).chain(told) {
         context.update(&part.len().to_be_bytes());
         context.update(part);

@@ -2,9 +2,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use axum::http::Method;
+use axum::http::{HeaderName, Method};
 use serde_json::Value;
-use utoipa::openapi::{HttpMethod, OpenApi, path::Operation, security::SecurityRequirement};
+use utoipa::openapi::{
+    HttpMethod, OpenApi, RefOr,
+    path::{Operation, ParameterIn},
+    security::SecurityRequirement,
+};
 
 /// Units that a request costs: `"x-cost"` of an operation.
 pub const COST: &str = "x-cost";
@@ -14,7 +18,7 @@ pub const MAX_BODY_BYTES: &str = "x-max-body-bytes";
 pub const TIME_LIMIT_S: &str = "x-time-limit-s";
 
 /// Bounds of a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoutePolicy {
     /// Units of the rate limits that a request spends.
     pub cost: u32,
@@ -24,6 +28,8 @@ pub struct RoutePolicy {
     pub time_limit: Option<Duration>,
     /// Whether it is there for strangers, so that a credential that has run out does not matter.
     pub is_open: bool,
+    /// Headers that are parameters: what is asked for stands in them too.
+    pub headers: Vec<HeaderName>,
 }
 
 /// The bounds of every route of a document.
@@ -38,17 +44,17 @@ impl RoutePolicies {
     pub fn of(document: &OpenApi, default: RoutePolicy) -> Self {
         let mut routes = HashMap::<String, HashMap<Method, RoutePolicy>>::new();
         for (method, path, operation) in operations(document) {
-            routes.entry(path.to_owned()).or_default().insert(method_of(&method), policy_of(operation, default));
+            routes.entry(path.to_owned()).or_default().insert(method_of(&method), policy_of(operation, &default));
         }
         Self { default, routes }
     }
 
     /// The bounds of the route whose template is `path`.
-    pub fn find(&self, method: &Method, path: Option<&str>) -> RoutePolicy {
-        let Some(path) = path else { return self.default };
+    pub fn find(&self, method: &Method, path: Option<&str>) -> &RoutePolicy {
+        let Some(path) = path else { return &self.default };
         // Who asks for the head of an answer is bound like who asks for all of it.
         let method = if *method == Method::HEAD { &Method::GET } else { method };
-        self.routes.get(path).and_then(|of_path| of_path.get(method)).copied().unwrap_or(self.default)
+        self.routes.get(path).and_then(|of_path| of_path.get(method)).unwrap_or(&self.default)
     }
 }
 
@@ -67,7 +73,7 @@ pub fn operations(document: &OpenApi) -> impl Iterator<Item = (HttpMethod, &str,
     })
 }
 
-fn policy_of(operation: &Operation, default: RoutePolicy) -> RoutePolicy {
+fn policy_of(operation: &Operation, default: &RoutePolicy) -> RoutePolicy {
     let number = |name: &str| operation.extensions.as_ref().and_then(|found| found.get(name)).and_then(Value::as_u64);
     let time_limit = match number(TIME_LIMIT_S) {
         Some(0) => None,
@@ -82,7 +88,17 @@ fn policy_of(operation: &Operation, default: RoutePolicy) -> RoutePolicy {
             .security
             .as_ref()
             .is_none_or(|needed| needed.is_empty() || needed.contains(&SecurityRequirement::default())),
+        headers: headers_of(operation),
     }
+}
+
+fn headers_of(operation: &Operation) -> Vec<HeaderName> {
+    let parameters = operation.parameters.iter().flatten();
+    let named = parameters.filter_map(|parameter| match parameter {
+        RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Header => Some(parameter.name.as_str()),
+        _ => None,
+    });
+    named.filter_map(|name| HeaderName::try_from(name).ok()).collect()
 }
 
 fn method_of(method: &HttpMethod) -> Method {

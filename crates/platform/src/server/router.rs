@@ -95,6 +95,7 @@ pub fn assemble(api: OpenApiRouter, parts: Parts) -> Assembled {
         max_body_bytes: parts.settings.max_body_bytes,
         time_limit: Some(Duration::from_secs(parts.settings.request_timeout_s)),
         is_open: false,
+        headers: Vec::new(),
     };
     let edge = Arc::new(Edge {
         policies: RoutePolicies::of(&document, default),

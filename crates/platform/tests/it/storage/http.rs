@@ -78,6 +78,21 @@ both_databases! {
         assert_eq!(world.desk.count_objects(), 0);
     }
 
+    async fn an_upload_is_begun_once_under_a_key_and_another_takes_another(test: &TestDb) {
+        let world = world(test).await;
+        let begin = |length: &str, name: &str| {
+            let call = tus(&world.server, Method::POST, "/api/v1/uploads").header("idempotency-key", "k");
+            call.header("upload-length", length).header("upload-metadata", &format!("filename {name}")).send()
+        };
+        let first = begin("26", "YQ==").await;
+        let again = begin("26", "YQ==").await;
+        assert_eq!((first.status.as_u16(), again.status.as_u16()), (201, 201), "{first:?} {again:?}");
+        assert_eq!(first.header("location"), again.header("location"));
+        for other in [begin("27", "YQ=="), begin("26", "Yg==")] {
+            assert_eq!(other.await.problem(), "/problems/idempotency-key-reused");
+        }
+    }
+
     async fn an_upload_by_tus_becomes_a_file(test: &TestDb) {
         let world = world(test).await;
         let begun = tus(&world.server, Method::POST, "/api/v1/uploads")
