@@ -5,26 +5,19 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use super::UploadId;
 
-static PIECES: AtomicU64 = AtomicU64::new(0);
-
 /// What is being taken in. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(in crate::storage) struct Intakes(Arc<Mutex<HashMap<UploadId, Piece>>>);
+pub(in crate::storage) struct Intakes(Arc<Mutex<HashMap<UploadId, Arc<Piece>>>>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 struct Piece {
-    /// Tells it from every other of this process.
-    number: u64,
     stop: CancellationToken,
     ended: CancellationToken,
 }
@@ -34,9 +27,7 @@ struct Piece {
 pub(super) struct Running {
     intakes: Intakes,
     id: UploadId,
-    number: u64,
-    stop: CancellationToken,
-    _ended: DropGuard,
+    piece: Arc<Piece>,
 }
 
 impl Intakes {
@@ -49,18 +40,16 @@ impl Intakes {
     }
 
     pub(super) fn begin(&self, id: UploadId) -> Running {
-        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
-        let number = PIECES.fetch_add(1, Ordering::Relaxed);
-        let piece = Piece { number, stop: stop.clone(), ended: ended.clone() };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, piece);
-        Running { intakes: self.clone(), id, number, stop, _ended: ended.drop_guard() }
+        let piece = Arc::<Piece>::default();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&piece));
+        Running { intakes: self.clone(), id, piece }
     }
 }
 
 impl Running {
     /// Cancelled when the piece is to end where it is.
     pub(super) fn stop(&self) -> CancellationToken {
-        self.stop.clone()
+        self.piece.stop.clone()
     }
 }
 
@@ -68,9 +57,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         let mut pieces = self.intakes.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever came at the same moment may stand in its place.
-        if pieces.get(&self.id).is_some_and(|piece| piece.number == self.number) {
+        if pieces.get(&self.id).is_some_and(|piece| Arc::ptr_eq(piece, &self.piece)) {
             pieces.remove(&self.id);
         }
+        self.piece.ended.cancel();
     }
 }
 
