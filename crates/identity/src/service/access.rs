@@ -32,14 +32,9 @@ impl IdentityService {
     pub async fn authenticate_cookie(&self, shown: &str) -> Result<Actor, IdentityError> {
         let hash = SecretHash::of_shown(SecretKind::Session, shown).ok_or(IdentityError::SessionEnded)?;
         let now_ms = self.inner.now_ms();
-        let found = match self.inner.memory.cookies.find(&hash, now_ms) {
-            Ok(found) => found,
-            Err(unknown) => {
-                let found = self.inner.stores.sessions.find_by_cookie(&hash).await?;
-                let found = found.ok_or(IdentityError::SessionEnded)?;
-                self.inner.memory.cookies.keep(hash, found, now_ms, unknown)
-            }
-        };
+        let look_up =
+            async { self.inner.stores.sessions.find_by_cookie(&hash).await?.ok_or(IdentityError::SessionEnded) };
+        let found = self.inner.memory.cookies.find_or(hash.clone(), now_ms, look_up).await?;
         self.inner.usage.note_session(found.session.id, now_ms);
         self.inner.admit(&found, Credential::Cookie(found.session.id))
     }
@@ -62,27 +57,19 @@ impl Inner {
 
     /// The session of a token that is one of ours; it may have run out by now.
     async fn find_token(&self, shown: &str) -> Result<Arc<TokenOf>, IdentityError> {
-        let (hash, now_ms) = (SecretHash::of(shown), self.now_ms());
-        match self.memory.tokens.find(&hash, now_ms) {
-            Ok(token) => Ok(token),
-            Err(unknown) => {
-                let claims = self.verify_token(shown).await?;
-                let found = self.stores.sessions.find(claims.sid).await?;
-                let found = found.filter(|found| found.user.id == claims.sub).ok_or(IdentityError::SessionEnded)?;
-                Ok(self.memory.tokens.keep(hash, TokenOf { claims, found }, now_ms, unknown))
-            }
-        }
+        let look_up = async {
+            let claims = self.verify_token(shown).await?;
+            let found = self.stores.sessions.find(claims.sid).await?;
+            let found = found.filter(|found| found.user.id == claims.sub).ok_or(IdentityError::SessionEnded)?;
+            Ok(TokenOf { claims, found })
+        };
+        self.memory.tokens.find_or(SecretHash::of(shown), self.now_ms(), look_up).await
     }
 
     async fn authenticate_api_key(&self, hash: &SecretHash) -> Result<Actor, IdentityError> {
         let now_ms = self.now_ms();
-        let found = match self.memory.api_keys.find(hash, now_ms) {
-            Ok(found) => found,
-            Err(unknown) => {
-                let found = self.stores.api_keys.find_by_secret(hash).await?.ok_or(IdentityError::ApiKeyRefused)?;
-                self.memory.api_keys.keep(hash.clone(), found, now_ms, unknown)
-            }
-        };
+        let look_up = async { self.stores.api_keys.find_by_secret(hash).await?.ok_or(IdentityError::ApiKeyRefused) };
+        let found = self.memory.api_keys.find_or(hash.clone(), now_ms, look_up).await?;
         let ApiKeyOf { key, user } = found.as_ref();
         if key.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms) || user.status == Status::Banned {
             return Err(IdentityError::ApiKeyRefused);

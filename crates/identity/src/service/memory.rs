@@ -51,44 +51,52 @@ struct Entries<V> {
     forgotten: u64,
 }
 
-/// Nothing is known of a key. What is looked up now may be kept, unless something was forgotten meanwhile: then it may have
-/// been read before the change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unknown {
-    forgotten: u64,
-}
-
 impl<V> Default for Recent<V> {
     fn default() -> Self {
         Self(Mutex::new(Entries { by_key: HashMap::new(), forgotten: 0 }))
     }
 }
 
-impl<V> Recent<V> {
-    pub(super) fn find(&self, key: &SecretHash, now_ms: i64) -> Result<Arc<V>, Unknown> {
+impl<V: Send + Sync> Recent<V> {
+    /// What is known of `key`, or else what `look_up` finds, which is kept for whoever comes next.
+    pub(super) async fn find_or<E>(
+        &self,
+        key: SecretHash,
+        now_ms: i64,
+        look_up: impl Future<Output = Result<V, E>> + Send,
+    ) -> Result<Arc<V>, E> {
+        let forgotten = match self.find(&key, now_ms) {
+            Ok(value) => return Ok(value),
+            Err(forgotten) => forgotten,
+        };
+        let value = Arc::new(look_up.await?);
+        self.keep(key, value.clone(), now_ms, forgotten);
+        Ok(value)
+    }
+
+    /// What is known of `key`; else how often all was forgotten before now.
+    fn find(&self, key: &SecretHash, now_ms: i64) -> Result<Arc<V>, u64> {
         let entries = self.entries();
         match entries.by_key.get(key) {
             // A clock that went back makes an answer old, not young for ever.
             Some((at_ms, value)) if (0..LIFETIME_MS).contains(&(now_ms - at_ms)) => Ok(value.clone()),
-            _ => Err(Unknown { forgotten: entries.forgotten }),
+            _ => Err(entries.forgotten),
         }
     }
 
-    /// `value`, kept where it may be.
-    pub(super) fn keep(&self, key: SecretHash, value: V, now_ms: i64, unknown: Unknown) -> Arc<V> {
-        let value = Arc::new(value);
+    /// Keeps `value`, unless something was forgotten since: then it may have been read before the change.
+    fn keep(&self, key: SecretHash, value: Arc<V>, now_ms: i64, forgotten: u64) {
         let mut entries = self.entries();
-        if entries.forgotten != unknown.forgotten {
-            return value;
+        if entries.forgotten != forgotten {
+            return;
         }
         if entries.by_key.len() >= MAX_ENTRIES {
             entries.by_key.retain(|_, (at_ms, _)| (0..LIFETIME_MS).contains(&(now_ms - *at_ms)));
         }
         // So many at once: those after them are looked up.
         if entries.by_key.len() < MAX_ENTRIES {
-            entries.by_key.insert(key, (now_ms, value.clone()));
+            entries.by_key.insert(key, (now_ms, value));
         }
-        value
     }
 
     fn clear(&self) {
@@ -110,9 +118,9 @@ mod tests {
         SecretHash::of(shown)
     }
 
-    fn keep<V>(recent: &Recent<V>, shown: &str, value: V, now_ms: i64) {
+    fn keep<V: Send + Sync>(recent: &Recent<V>, shown: &str, value: V, now_ms: i64) {
         let forgotten = recent.entries().forgotten;
-        recent.keep(key(shown), value, now_ms, Unknown { forgotten });
+        recent.keep(key(shown), Arc::new(value), now_ms, forgotten);
     }
 
     #[test]
@@ -126,13 +134,25 @@ mod tests {
         assert!(recent.find(&key("key"), 10_000).is_err());
     }
 
-    #[test]
-    fn what_was_read_before_a_change_is_not_kept_after_it() {
+    #[tokio::test]
+    async fn what_was_read_before_a_change_is_not_kept_after_it() {
         let recent = Recent::default();
-        let unknown = recent.find(&key("key"), 0).unwrap_err();
-        recent.clear();
-        assert_eq!(*recent.keep(key("key"), "as it was", 0, unknown), "as it was");
+        let look_up = async {
+            recent.clear();
+            Ok::<_, ()>("as it was")
+        };
+        assert_eq!(recent.find_or(key("key"), 0, look_up).await.as_deref(), Ok(&"as it was"));
         assert!(recent.find(&key("key"), 0).is_err());
+    }
+
+    #[tokio::test]
+    async fn what_was_looked_up_is_known_to_the_next() {
+        let recent = Recent::default();
+        assert_eq!(recent.find_or(key("key"), 0, async { Err(()) }).await.map(|value: Arc<u8>| *value), Err(()));
+        for looked_up in [1, 2] {
+            let found = recent.find_or(key("key"), 0, async { Ok::<_, ()>(looked_up) }).await;
+            assert_eq!(found.as_deref(), Ok(&1), "failures are not kept, answers are");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use kernel::{ApiKeyId, Cursor, Page, PageRequest, Permission, Permissions, UserI
 use platform::db::{DbError, Sql, Transaction, millis, timestamp};
 use sea_orm::FromQueryResult;
 
-use super::{Conditions, Store, count_in, execute, optional_millis, stored, users};
+use super::{Conditions, Store, count_in, execute, note_used, optional_millis, stored, users};
 use crate::{
     error::IdentityError,
     model::ApiKey,
@@ -103,12 +103,7 @@ impl ApiKeyStore for Store {
     }
 
     async fn note_used(&self, tx: &Transaction, used_at_ms: &[(ApiKeyId, i64)]) -> Result<(), DbError> {
-        for (key, at_ms) in used_at_ms {
-            let sql = Sql::new(
-                "UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)",
-            );
-            execute(tx, sql.bind(timestamp(*at_ms)).bind(key.as_uuid())).await?;
-        }
-        Ok(())
+        let rows: Vec<_> = used_at_ms.iter().map(|(id, at_ms)| (id.as_uuid(), *at_ms)).collect();
+        note_used(tx, "api_keys", &rows).await
     }
 }

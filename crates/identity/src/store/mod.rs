@@ -9,7 +9,8 @@ mod signing_keys;
 mod users;
 
 use chrono::{DateTime, Utc};
-use platform::db::{Db, DbError, Sql, Transaction, millis};
+use kernel::Uuid;
+use platform::db::{Db, DbError, Sql, Transaction, millis, timestamp};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use crate::error::IdentityError;
@@ -40,6 +41,19 @@ impl Store {
 
 async fn execute(tx: &Transaction, sql: Sql) -> Result<u64, DbError> {
     Ok(tx.execute_raw(sql.on(tx.backend())).await?.rows_affected())
+}
+
+/// Writes down when rows of `table` were last used, by one statement; a later use that is there already stays.
+async fn note_used(tx: &Transaction, table: &str, used_at_ms: &[(Uuid, i64)]) -> Result<(), DbError> {
+    let Some(last) = used_at_ms.last() else { return Ok(()) };
+    // Filled up to a power of two, so that few statements differ.
+    let count = used_at_ms.len().next_power_of_two();
+    let rows = used_at_ms.iter().chain(std::iter::repeat(last)).take(count);
+    let sql = Sql::new("WITH used (id, at) AS (VALUES ").tuples(count, 2).text(&format!(
+        ") UPDATE {table} SET last_used_at = used.at FROM used
+        WHERE {table}.id = used.id AND ({table}.last_used_at IS NULL OR {table}.last_used_at < used.at)"
+    ));
+    execute(tx, rows.fold(sql, |sql, (id, at_ms)| sql.bind(*id).bind(timestamp(*at_ms)))).await.map(drop)
 }
 
 async fn find_in<R: FromQueryResult>(tx: &Transaction, sql: Sql) -> Result<Option<R>, DbError> {

@@ -6,7 +6,7 @@ use kernel::{SessionId, UserId, Uuid};
 use platform::db::{DbError, Sql, Transaction, millis, timestamp};
 use sea_orm::FromQueryResult;
 
-use super::{Store, execute, known, users};
+use super::{Store, execute, known, note_used, users};
 use crate::{
     error::IdentityError,
     model::{Session, SessionKind},
@@ -120,11 +120,8 @@ impl SessionStore for Store {
     }
 
     async fn note_used(&self, tx: &Transaction, used_at_ms: &[(SessionId, i64)]) -> Result<(), DbError> {
-        for (session, at_ms) in used_at_ms {
-            let sql = Sql::new("UPDATE sessions SET last_used_at = $1 WHERE id = $2 AND last_used_at < $1");
-            execute(tx, sql.bind(timestamp(*at_ms)).bind(session.as_uuid())).await?;
-        }
-        Ok(())
+        let rows: Vec<_> = used_at_ms.iter().map(|(id, at_ms)| (id.as_uuid(), *at_ms)).collect();
+        note_used(tx, "sessions", &rows).await
     }
 
     async fn remove_ended(&self, before_ms: i64) -> Result<u64, DbError> {
