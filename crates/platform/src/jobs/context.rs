@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     JobId, JobProgress, Jobs, JobsError,
     claim::Claimed,
-    settle::{Ended, Outcome},
+    settle::{Ended, Outcome, to_json},
 };
 use crate::db::{Db, Transaction};
 
@@ -116,7 +116,7 @@ impl JobContext {
 
     pub(super) fn ended(&self, outcome: Outcome) -> Ended {
         let (kind, owner) = (self.inner.kind.clone(), self.inner.owner.clone());
-        let progress = self.take_progress().and_then(|progress| serde_json::to_string(&progress).ok());
+        let progress = self.take_progress().as_ref().and_then(to_json);
         Ended { id: self.id(), kind, owner, outcome, progress }
     }
 

@@ -10,14 +10,11 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{JobId, Jobs, JobsError, Task};
+use super::{JobId, Jobs, JobsError, Task, tasks::MAX_READ};
 use crate::db::DbError;
 
 /// Queries at a time. More would make each of them smaller.
 const MAX_QUERIES: usize = 2;
-
-/// Jobs that one query reads.
-const MAX_JOBS: usize = 256;
 
 /// What one of those who share a query is told.
 type Answer = Result<Option<Arc<Task>>, DbError>;
@@ -43,7 +40,7 @@ impl Reads {
     /// Those whom the next query serves; when there are none, the query that asks is over.
     fn next(&self) -> Vec<Waiting> {
         let mut state = self.state();
-        let count = state.waiting.len().min(MAX_JOBS);
+        let count = state.waiting.len().min(MAX_READ);
         if count == 0 {
             state.queries -= 1;
         }

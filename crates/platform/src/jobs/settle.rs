@@ -7,6 +7,7 @@ use kernel::{
     events::{TaskCancelled, TaskFailed, TaskSucceeded},
 };
 use sea_orm::{ConnectionTrait as _, Value};
+use serde::Serialize;
 
 use super::{JobFailure, JobId, JobProgress, JobState, Jobs, JobsError};
 use crate::db::{DbError, Sql, Topic, Transaction, timestamp};
@@ -73,8 +74,9 @@ impl Outcome {
     }
 }
 
-pub(super) fn to_json(failure: &JobFailure) -> Option<String> {
-    serde_json::to_string(failure).ok()
+/// What is kept of a job beside its columns: a failure, its progress. Such values always become JSON.
+pub(super) fn to_json(value: &impl Serialize) -> Option<String> {
+    serde_json::to_string(value).ok()
 }
 
 impl Jobs {
@@ -175,8 +177,7 @@ impl Jobs {
         let Some(last) = reports.last() else { return Ok(()) };
         let count = reports.len().next_power_of_two();
         let values = reports.iter().chain(std::iter::repeat(last)).take(count);
-        let values = values
-            .flat_map(|(id, progress)| [Value::from(id.as_uuid()), Value::from(serde_json::to_string(progress).ok())]);
+        let values = values.flat_map(|(id, progress)| [Value::from(id.as_uuid()), Value::from(to_json(progress))]);
         let update = Sql::new("WITH reported (id, progress) AS (VALUES ").tuples(count, 2).text(&format!(
             ") UPDATE jobs SET progress = reported.progress FROM reported
             WHERE jobs.id = reported.id AND jobs.state = 'running' AND jobs.worker_id = ${}",

@@ -22,6 +22,9 @@ const COLUMNS: &str = "id, kind, owner, state, priority, attempts, max_attempts,
 /// How many jobs of an owner are listed that have not ended.
 const MAX_OPEN: u32 = 500;
 
+/// How many jobs one query reads by their ids.
+pub(super) const MAX_READ: usize = 256;
+
 /// How many old jobs one statement removes.
 const REMOVE_BATCH: i64 = 1000;
 
@@ -115,16 +118,18 @@ impl Jobs {
 
     /// Those of these jobs that are there, in no order.
     pub(crate) async fn get_all(&self, ids: &[JobId]) -> Result<Vec<Task>, DbError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
+        let mut tasks = Vec::with_capacity(ids.len());
+        for some in ids.chunks(MAX_READ) {
+            // Lists are filled up to a power of two, so that few statements differ.
+            let count = some.len().next_power_of_two();
+            let places: Vec<_> = (1..=count).map(|place| format!("${place}")).collect();
+            let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs WHERE id IN ({})", places.join(", ")));
+            let query = (0..count).fold(query, |query, index| query.bind(some[index.min(some.len() - 1)].as_uuid()));
+            for row in self.db.reader().query_all_raw(query.on(self.db.backend())).await? {
+                tasks.push(Task::read(&row)?);
+            }
         }
-        // Lists are filled up to a power of two, so that few statements differ.
-        let count = ids.len().next_power_of_two();
-        let places: Vec<_> = (1..=count).map(|place| format!("${place}")).collect();
-        let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs WHERE id IN ({})", places.join(", ")));
-        let query = (0..count).fold(query, |query, index| query.bind(ids[index.min(ids.len() - 1)].as_uuid()));
-        let rows = self.db.reader().query_all_raw(query.on(self.db.backend())).await?;
-        Ok(rows.iter().map(Task::read).collect::<Result<_, _>>()?)
+        Ok(tasks)
     }
 
     /// Stops a job. One that waits is cancelled at once, one that runs is told to stop; a second call changes nothing.

@@ -12,9 +12,6 @@ use crate::{
     storage::{Files, StorageError},
 };
 
-/// How many tasks one query reads by their ids.
-const MAX_AT_ONCE: usize = 256;
-
 /// Whose tasks are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
@@ -96,15 +93,13 @@ impl Tasks {
         Ok(self.inner.jobs.list(&TaskFilter { owner, ..filter }, page).await?)
     }
 
-    /// The newest tasks of the one who asks that have not ended, and those of `others` that are still there, in no order.
-    pub(super) async fn open_and(&self, actor: &Actor, others: &[JobId]) -> Result<Vec<Arc<Task>>, TaskError> {
+    /// The newest tasks of the one who asks that have not ended, and those that were `told` and are still there, in no order.
+    pub(super) async fn open_or_told(&self, actor: &Actor, told: &[JobId]) -> Result<Vec<Arc<Task>>, TaskError> {
         require(actor)?;
         let mut tasks = self.inner.jobs.list_open(&actor.user_id.to_string()).await?;
-        let listed: HashSet<JobId> = tasks.iter().map(|task| task.id).collect();
-        let others: Vec<JobId> = others.iter().filter(|id| !listed.contains(id)).copied().collect();
-        for some in others.chunks(MAX_AT_ONCE) {
-            tasks.extend(self.inner.jobs.get_all(some).await.map_err(JobsError::from)?);
-        }
+        let open: HashSet<JobId> = tasks.iter().map(|task| task.id).collect();
+        let others: Vec<JobId> = told.iter().filter(|id| !open.contains(id)).copied().collect();
+        tasks.extend(self.inner.jobs.get_all(&others).await.map_err(JobsError::from)?);
         Ok(tasks.into_iter().map(Arc::new).collect())
     }
 

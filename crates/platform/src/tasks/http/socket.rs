@@ -50,8 +50,8 @@ pub(super) enum Told {
     extensions(("x-time-limit-s" = json!(0))),
     responses(
         (status = 101, description = "A web socket that tells of tasks", body = Told),
-        (status = 429, description = "Too many streams of the user are open"),
-        (status = 426, description = "Only web sockets are answered here")
+        (status = 426, description = "Only web sockets are answered here"),
+        (status = 429, description = "Too many streams of the user are open")
     )
 )]
 pub(super) async fn connect(
@@ -111,7 +111,7 @@ impl Conversation {
     /// Tells the tasks that have not ended, the oldest first, and of those that were told before what became of them.
     async fn tell_all(&mut self) -> Option<()> {
         let told: Vec<JobId> = self.told.keys().copied().collect();
-        let mut tasks = self.tasks.open_and(&self.actor, &told).await.ok()?;
+        let mut tasks = self.tasks.open_or_told(&self.actor, &told).await.ok()?;
         tasks.sort_unstable_by_key(|task| task.id);
         // What was deleted meanwhile had ended, and nobody is told more of it.
         self.told.retain(|id, _| tasks.binary_search_by_key(id, |task| task.id).is_ok());
