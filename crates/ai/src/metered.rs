@@ -169,3 +169,42 @@ impl SpeakerEncoder for Metered<dyn SpeakerEncoder> {
         measured(self.name(), "diarization", self.0.embed(speech)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, time::Duration};
+
+    use kernel::ErrorKind;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    /// What the numbers of calls say after a call.
+    fn counted(call: impl Future<Output = Result<(), ProviderError>> + Send) -> String {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        metrics::with_local_recorder(&recorder, || {
+            runtime.block_on(async {
+                let call = measured("parrot", "speech", call);
+                drop(tokio::time::timeout(Duration::from_millis(20), call).await);
+            });
+        });
+        handle.render()
+    }
+
+    #[test]
+    fn what_came_of_a_call_is_counted_and_how_long_it_took() {
+        let refused = ProviderError::new("parrot", ErrorKind::Unavailable, "it sleeps");
+        let answered = counted(async { Ok(()) });
+        for (numbers, outcome) in [
+            (&answered, "answered"),
+            (&counted(async { Err(refused) }), "unavailable"),
+            (&counted(pending()), "stopped"),
+        ] {
+            let line = format!(r#"{CALLS}{{provider="parrot",work="speech",outcome="{outcome}"}} 1"#);
+            assert!(numbers.contains(&line), "{outcome}: {numbers}");
+        }
+        assert!(answered.contains(&format!(r#"{DURATION}_count{{provider="parrot",work="speech"}} 1"#)), "{answered}");
+    }
+}
