@@ -22,8 +22,7 @@ use super::{
     error::shown,
     fetch::{Followed, explain, parse},
 };
-use crate::hex::hex;
-use crate::resources::free_disk_bytes;
+use crate::{hex::hex, resources::free_disk_bytes};
 
 /// Space that stays free beside a download.
 const SPARE_BYTES: u64 = 100_000_000;

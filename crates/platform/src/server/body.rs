@@ -81,7 +81,7 @@ impl HttpBody for Bounded {
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
             let idle = this.limits.idle;
             ready!(this.pause.get_or_insert_with(|| Box::pin(sleep(idle))).as_mut().poll(context));
-            return Poll::Ready(Some(Err(axum::Error::new(BodyFault::TooSlow { idle: this.limits.idle }))));
+            return Poll::Ready(Some(Err(axum::Error::new(BodyFault::TooSlow { idle }))));
         };
         this.pause = None;
         if let Some(Ok(frame)) = &frame {

@@ -28,6 +28,7 @@ pub(super) async fn layer(State(edge): State<Arc<Edge>>, request: Request, next:
     let span = tracing::error_span!("request", request_id = %id, user_id = field::Empty);
     let method = request.method().clone();
     let measurement = edge.metrics.begin(&method, route.clone());
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let answer = async {
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         let mut response = in_one_form(answer.unwrap_or_else(|panic| recover(panic.as_ref())));
@@ -35,7 +36,7 @@ pub(super) async fn layer(State(edge): State<Arc<Edge>>, request: Request, next:
         let elapsed = measurement.end(response.status().as_u16());
         let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
-            method = %method, route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str), status = response.status().as_u16(), duration_ms, "answered"
+            method = %method, route, status = response.status().as_u16(), duration_ms, "answered"
         );
         response
     };
