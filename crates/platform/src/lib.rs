@@ -10,6 +10,7 @@ pub mod http;
 pub mod idempotency;
 pub mod jobs;
 pub mod memory;
+pub mod redis;
 pub mod resources;
 pub mod rng;
 pub mod secrets;

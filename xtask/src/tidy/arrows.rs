@@ -13,9 +13,12 @@ fn find_allowed(package: &str) -> Option<&'static [&'static str]> {
         // The speech program stands alone for its licence, the tasks of the repository for their build time.
         "kernel" | "pressroom-speech" | "xtask" => &[],
         "platform" | "ai" | "media" => &["kernel"],
+        "gateway" => &["kernel", "platform"],
         "pipeline" => &["kernel", "platform"],
         "providers" => &["kernel", "ai", "platform"],
-        "pressroom" => &["kernel", "platform", "ai", "media", "pipeline", "providers", "identity", "videos", "dubbing"],
+        "pressroom" => {
+            &["kernel", "platform", "ai", "media", "pipeline", "providers", "identity", "videos", "dubbing", "gateway"]
+        }
         context if CONTEXTS.contains(&context) => CONTEXT_MAY_USE,
         _ => return None,
     })

@@ -9,12 +9,13 @@ use platform::{
     db::Db,
     http::{AddressPolicy, HttpClient},
     jobs::{Jobs, Registry, Worker, WorkerOptions},
+    redis::Redis,
     rng::SystemRng,
     storage::{Clamd, Files, FilesParts, Inspection, Links, Objects, VirusScanner},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{content::Probe, secrets};
+use super::{content::Probe, open_redis, secrets};
 use crate::{settings::Settings, wiring};
 
 /// What everything on a database is built on. Clones share everything.
@@ -35,6 +36,8 @@ pub(crate) struct Depot {
     pub(crate) files: Files,
     pub(crate) workshop: Workshop,
     pub(crate) ffmpeg: Ffmpeg,
+    /// What the servers and workers of a team share in memory, where there is one.
+    pub(crate) redis: Option<Redis>,
 }
 
 impl Basics {
@@ -66,7 +69,7 @@ impl Depot {
             settings: settings.storage.clone(),
         });
         let workshop = Workshop::new(settings.data.join("work"), files.clone());
-        Ok(Self { basics, jobs, objects, files, workshop, ffmpeg })
+        Ok(Self { basics, jobs, objects, files, workshop, ffmpeg, redis: open_redis()? })
     }
 
     /// A worker that does the jobs of `registry`.

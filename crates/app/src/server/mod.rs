@@ -17,6 +17,7 @@ use platform::{
     events,
     idempotency::{self, Idempotency},
     jobs,
+    redis::{Redis, RedisHealth},
     secrets::{Sealer, SecretKeys},
     server::{
         health::{Component, DatabaseHealth, Health},
@@ -36,6 +37,8 @@ use crate::settings::Settings;
 
 /// Names the database, where it is not a file in the data folder.
 const DATABASE_VARIABLE: &str = "DATABASE_URL";
+/// Names the Redis that a team shares.
+const REDIS_VARIABLE: &str = "REDIS_URL";
 /// Holds the secret of the installation, where it is not a file in the data folder.
 const SECRET_VARIABLE: &str = "SECRET_KEY";
 /// Holds the secret before it, whose signatures and seals still hold.
@@ -80,6 +83,11 @@ pub(crate) async fn open_database(settings: &Settings) -> anyhow::Result<Db> {
         Target::file(&settings.data.join("server.db"))
     };
     Ok(Db::open(&DbOptions::new(target)).await?)
+}
+
+/// The Redis that the environment names. It need not be there yet.
+fn open_redis() -> anyhow::Result<Option<Redis>> {
+    config::secret(REDIS_VARIABLE)?.map(|address| Ok(Redis::open(&address)?)).transpose()
 }
 
 /// Identity alone, for commands that need nothing else of the server.
@@ -172,11 +180,15 @@ impl Office {
 
 fn components(settings: &Settings, depot: &Depot) -> Vec<Arc<dyn Component>> {
     let disk = health::Disk { folder: settings.data.clone(), min_free_bytes: settings.storage.min_free_bytes };
-    vec![
+    let mut components: Vec<Arc<dyn Component>> = vec![
         Arc::new(DatabaseHealth(depot.basics.db.clone())),
         Arc::new(health::Storage(depot.objects.clone())),
         Arc::new(health::Workers(depot.jobs.clone())),
         Arc::new(disk),
         Arc::new(health::Programs(depot.ffmpeg.clone())),
-    ]
+    ];
+    if let Some(redis) = &depot.redis {
+        components.push(Arc::new(RedisHealth(redis.clone())));
+    }
+    components
 }

@@ -1,6 +1,7 @@
 //! Databases and servers for tests: a fresh one for each test, on SQLite in a temporary folder or on a real PostgreSQL.
 
 mod postgres;
+mod redis;
 mod schema;
 mod server;
 
@@ -12,6 +13,7 @@ use std::{
 use sea_orm::ConnectionTrait as _;
 
 pub use postgres::PostgresServer;
+pub use redis::RedisServer;
 pub use server::{Answer, Believer, Call, TestParts, TestServer};
 
 use crate::db::{Backend, Db, DbFault, DbOptions, Target};
