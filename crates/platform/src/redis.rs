@@ -44,13 +44,14 @@ impl std::fmt::Debug for Redis {
 impl Redis {
     /// The server at `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`. It need not be there yet: the first command connects.
     pub fn open(address: &SecretString) -> Result<Self, AddressError> {
-        let client = Client::open(address.expose_secret()).map_err(address_error)?;
+        let client = Client::open(address.expose_secret()).map_err(|error| address_error(&error))?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(TIME_LIMIT))
             .set_response_timeout(Some(TIME_LIMIT))
             .set_max_delay(MAX_RETRY_DELAY)
             .set_number_of_retries(1);
-        let shared = ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(address_error)?;
+        let shared =
+            ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(|error| address_error(&error))?;
         Ok(Self { client, shared })
     }
 
@@ -82,7 +83,7 @@ impl Redis {
     }
 }
 
-fn address_error(error: RedisError) -> AddressError {
+fn address_error(error: &RedisError) -> AddressError {
     // The error's own text may hold the address, and with it the password.
     AddressError { reason: error.category().to_owned() }
 }

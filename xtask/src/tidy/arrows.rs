@@ -13,8 +13,7 @@ fn find_allowed(package: &str) -> Option<&'static [&'static str]> {
         // The speech program stands alone for its licence, the tasks of the repository for their build time.
         "kernel" | "pressroom-speech" | "xtask" => &[],
         "platform" | "ai" | "media" => &["kernel"],
-        "gateway" => &["kernel", "platform"],
-        "pipeline" => &["kernel", "platform"],
+        "pipeline" | "gateway" => &["kernel", "platform"],
         "providers" => &["kernel", "ai", "platform"],
         "pressroom" => {
             &["kernel", "platform", "ai", "media", "pipeline", "providers", "identity", "videos", "dubbing", "gateway"]

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 const PASSWORD: &str = "of-a-test";
 
 /// How long a server may take to answer.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A server for one test, which may stop it. It goes with this value, and with this process.
 #[derive(Debug)]
