@@ -1,6 +1,7 @@
 //! The repository tests itself (`cargo xtask tidy`) and measures itself (`cargo xtask bench`).
 
 mod bench;
+mod http;
 mod process;
 mod tidy;
 

@@ -2,8 +2,8 @@
 
 use super::super::MEGABYTE;
 use super::super::report::Row;
-use super::http::{self, Request};
 use super::pressroom::Server;
+use crate::http::{self, Request};
 use anyhow::{Context, Result, ensure};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};

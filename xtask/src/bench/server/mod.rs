@@ -2,21 +2,18 @@
 //! and large files.
 
 mod files;
-mod http;
 mod load;
 mod pressroom;
-mod programs;
 mod queue;
 mod requests;
 mod rival;
 
-use super::measure;
 use super::report::{self, Row};
 use super::{MEGABYTE, process, say};
+use crate::process::program::Program;
 use anyhow::{Context, Result};
 use load::{Generator, Pressure};
 use pressroom::{Installation, Server};
-use programs::Program;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread;

@@ -1,9 +1,9 @@
 //! The server that is measured: a database, an account, a server on a port of its own.
 
 use super::super::process;
-use super::http::{self, Request};
 use super::load::Target;
-use super::programs::Program;
+use crate::http::{self, Request};
+use crate::process::program::Program;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener};

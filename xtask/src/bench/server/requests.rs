@@ -2,9 +2,10 @@
 
 use super::load::{Figures, Pressure, Target};
 use super::pressroom::Backend;
-use super::programs::Program;
 use super::rival::Rival;
-use super::{Bench, Row, Server, http, measure, process, say};
+use super::{Bench, Row, Server, process, say};
+use crate::http;
+use crate::process::program::Program;
 use anyhow::{Context, Result, ensure};
 
 const MIN_BARE_RATIO: f64 = 0.35;
@@ -77,9 +78,9 @@ impl Bench<'_> {
 
     fn ask(&self, asked: &Asked<'_>, seconds: u32) -> Result<Round> {
         let spent = || asked.programs.iter().map(|program| program.processor_s()).sum::<f64>();
-        let (before, generator_before) = (spent(), measure::read_waited_processor_s()?);
+        let (before, generator_before) = (spent(), process::times::read_waited_processor_s()?);
         let figures = self.generator.press(asked.target, Pressure { connections: CONNECTIONS, seconds })?;
-        let (after, generator_after) = (spent(), measure::read_waited_processor_s()?);
+        let (after, generator_after) = (spent(), process::times::read_waited_processor_s()?);
         ensure!(figures.errors() == 0, "{} requests to {} failed", figures.errors(), asked.target.url);
         let of_one = |seconds: f64| seconds * 1e6 / figures.requests.max(1) as f64;
         Ok(Round {

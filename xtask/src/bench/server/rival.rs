@@ -1,9 +1,9 @@
 //! The server to compare with, in Python: fetched once into a folder of its own, and started on Pressroom's database.
 
 use super::super::{process, say};
-use super::http::{self, Request};
 use super::load::Target;
-use super::programs::Program;
+use crate::http::{self, Request};
+use crate::process::program::Program;
 use anyhow::{Context, Result, bail};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,8 @@
 //! The only place of this tool that starts programs.
 
+pub(crate) mod program;
+pub(crate) mod times;
+
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::Command;

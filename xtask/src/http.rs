@@ -1,4 +1,4 @@
-//! As much of an HTTP client as the bench needs: one request on one connection, with bodies of any size.
+//! As much of an HTTP client as this tool needs: one request on one connection, with bodies of any size.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -15,31 +15,31 @@ const ANSWER_PATIENCE: Duration = Duration::from_mins(2);
 
 /// A request without its body.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Request<'a> {
-    pub(super) method: &'a str,
-    pub(super) path: &'a str,
-    pub(super) token: Option<&'a str>,
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) token: Option<&'a str>,
     /// Lines of the head beside those that every request has.
-    pub(super) headers: &'a [String],
+    pub(crate) headers: &'a [String],
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn get(path: &'a str, token: &'a str) -> Self {
+    pub(crate) fn get(path: &'a str, token: &'a str) -> Self {
         Self { method: "GET", path, token: Some(token), headers: &[] }
     }
 }
 
 /// An answer whose body is still to be read.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     length: u64,
     body: BufReader<TcpStream>,
 }
 
 impl Answer {
     /// The whole body; an error that shows it where the status is not `status`.
-    pub(super) fn read(self, status: u16) -> Result<Vec<u8>> {
+    pub(crate) fn read(self, status: u16) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.body.take(self.length).read_to_end(&mut bytes)?;
         ensure!(
@@ -52,13 +52,13 @@ impl Answer {
     }
 
     /// The whole body as JSON.
-    pub(super) fn json(self, status: u16) -> Result<Value> {
+    pub(crate) fn json(self, status: u16) -> Result<Value> {
         let bytes = self.read(status)?;
         serde_json::from_slice(&bytes).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&bytes)))
     }
 
     /// Reads the body to its end and keeps nothing of it; returns how long it was.
-    pub(super) fn drain(self) -> Result<u64> {
+    pub(crate) fn drain(self) -> Result<u64> {
         let read = io::copy(&mut self.body.take(self.length), &mut io::sink())?;
         ensure!(read == self.length, "the body broke off after {read} of {} bytes", self.length);
         Ok(read)
@@ -66,19 +66,19 @@ impl Answer {
 }
 
 /// Asks without a body.
-pub(super) fn ask(address: SocketAddr, request: Request<'_>) -> Result<Answer> {
+pub(crate) fn ask(address: SocketAddr, request: Request<'_>) -> Result<Answer> {
     send(address, request, 0, io::empty())
 }
 
 /// Asks with a body of JSON.
-pub(super) fn ask_json(address: SocketAddr, request: Request<'_>, body: &Value) -> Result<Answer> {
+pub(crate) fn ask_json(address: SocketAddr, request: Request<'_>, body: &Value) -> Result<Answer> {
     let body = body.to_string();
     let headers = ["Content-Type: application/json".to_owned()];
     send(address, Request { headers: &headers, ..request }, body.len() as u64, body.as_bytes())
 }
 
 /// Sends `file` as the file of a form.
-pub(super) fn send_form(address: SocketAddr, request: Request<'_>, name: &str, file: File) -> Result<Answer> {
+pub(crate) fn send_form(address: SocketAddr, request: Request<'_>, name: &str, file: File) -> Result<Answer> {
     const BOUNDARY: &str = "part-of-the-bench";
     let before = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
@@ -126,7 +126,7 @@ fn read_answer(stream: TcpStream) -> Result<Answer> {
     for _ in 0..HEAD_LINES {
         let line = read_line(&mut body)?;
         if line.is_empty() {
-            // Bodies without a length are streams, which the bench asks for nowhere.
+            // Bodies without a length are streams, which are asked for nowhere.
             return Ok(Answer { status, length: length.unwrap_or(0), body });
         }
         let (name, value) = line.split_once(':').with_context(|| format!("no header: `{line}`"))?;

@@ -1,6 +1,7 @@
 //! Programs that run while something is measured: they end when the bench does, however it does.
 
-use super::super::{measure, process};
+use super::times::{list_tree, read_memory_bytes, read_processor_s};
+use super::{command, read_output};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -16,14 +17,14 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// A program in the background.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(crate) struct Program {
     child: Child,
     name: String,
 }
 
 impl Program {
     /// Starts it; what it says on standard error goes to `log`.
-    pub(super) fn start(command: &mut Command, log: &Path) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let log = File::create(log).with_context(|| format!("{} could not be written", log.display()))?;
         let child = command.stderr(log).spawn().with_context(|| format!("`{name}` could not be started"))?;
@@ -31,7 +32,7 @@ impl Program {
     }
 
     /// Starts a program that says in its first line where it is reached; it may end when its input does.
-    pub(super) fn start_and_read_line(command: &mut Command, log: &Path) -> Result<(Self, String)> {
+    pub(crate) fn start_and_read_line(command: &mut Command, log: &Path) -> Result<(Self, String)> {
         let mut program = Self::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()), log)?;
         let output = program.child.stdout.take().context("standard output was piped")?;
         let mut line = String::new();
@@ -43,27 +44,27 @@ impl Program {
     }
 
     /// Whether it ended by itself.
-    pub(super) fn has_ended(&mut self) -> Result<bool> {
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }
 
     /// Memory of it and of what it started, with what they share counted once.
-    pub(super) fn memory_bytes(&self) -> u64 {
-        measure::list_tree(self.child.id()).into_iter().map(measure::read_memory_bytes).sum()
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        list_tree(self.child.id()).into_iter().map(read_memory_bytes).sum()
     }
 
     /// Memory of this one process.
-    pub(super) fn own_memory_bytes(&self) -> u64 {
-        measure::read_memory_bytes(self.child.id())
+    pub(crate) fn own_memory_bytes(&self) -> u64 {
+        read_memory_bytes(self.child.id())
     }
 
     /// Processor seconds so far of it and of what it started.
-    pub(super) fn processor_s(&self) -> f64 {
-        measure::list_tree(self.child.id()).into_iter().map(measure::read_processor_s).sum()
+    pub(crate) fn processor_s(&self) -> f64 {
+        list_tree(self.child.id()).into_iter().map(read_processor_s).sum()
     }
 
     /// Asks it to end, and waits until it has.
-    pub(super) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         self.ask_to_end()?;
         if !self.ends_within(END_PATIENCE)? {
             bail!("`{}` does not end", self.name);
@@ -74,7 +75,7 @@ impl Program {
     fn ask_to_end(&mut self) -> Result<()> {
         drop(self.child.stdin.take());
         let pid = self.child.id().to_string();
-        process::read_output(process::command("kill", Path::new("/")).args(["-TERM", &pid])).map(drop)
+        read_output(command("kill", Path::new("/")).args(["-TERM", &pid])).map(drop)
     }
 
     fn ends_within(&mut self, patience: Duration) -> Result<bool> {
