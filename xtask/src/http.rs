@@ -57,6 +57,15 @@ impl Answer {
         serde_json::from_slice(&bytes).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&bytes)))
     }
 
+    /// Writes the whole body to `to`.
+    pub(crate) fn save(self, to: &mut File) -> Result<()> {
+        ensure!(self.status == 200, "{} was answered, not 200", self.status);
+        let length = self.length;
+        let read = io::copy(&mut self.body.take(length), to)?;
+        ensure!(read == length, "the body broke off after {read} of {length} bytes");
+        Ok(())
+    }
+
     /// Reads the body to its end and keeps nothing of it; returns how long it was.
     pub(crate) fn drain(self) -> Result<u64> {
         let read = io::copy(&mut self.body.take(self.length), &mut io::sink())?;

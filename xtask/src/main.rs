@@ -3,6 +3,7 @@
 mod bench;
 mod http;
 mod process;
+mod team;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,8 @@ enum Task {
     BenchDub(bench::BenchDubOptions),
     /// Measure the server and its queue, and write docs/benchmarks-server.md.
     BenchServer(bench::BenchServerOptions),
+    /// Start a team on this machine, let it make a video and a dub, and stop it.
+    DemoTeam,
 }
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(root(), &options),
         Task::BenchDub(options) => bench::run_dub(root(), &options),
         Task::BenchServer(options) => bench::run_server(root(), &options),
+        Task::DemoTeam => team::run_demo(root()),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     // Nothing is left to tell when standard error is closed.
