@@ -5,6 +5,7 @@ pub mod config;
 pub mod db;
 pub mod documents;
 pub mod events;
+mod heartbeat;
 mod hex;
 pub mod http;
 pub mod idempotency;

@@ -4,11 +4,6 @@
 //! for too long is dead, its row goes, and what it was doing is given to others. A worker that was only slow finds its row
 //! gone, stops what it was doing, and can commit nothing of it, because its jobs name another worker or none.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
-
 use kernel::Uuid;
 use sea_orm::{ConnectionTrait as _, QueryResult};
 
@@ -18,44 +13,8 @@ use super::{
 };
 use crate::db::{Backend, DbError, Sql, Transaction, timestamp};
 
-/// How many looks in a row must find the same count: a watcher that was itself asleep does not take others for dead.
-const MIN_LOOKS: u32 = 3;
-
 /// How many orphans one transaction takes up.
 const BATCH: i64 = 500;
-
-/// What a worker knows of the others.
-#[derive(Debug, Default)]
-pub(super) struct Watch {
-    seen: HashMap<Uuid, Seen>,
-}
-
-#[derive(Debug)]
-struct Seen {
-    beat: i64,
-    since: Instant,
-    looks: u32,
-}
-
-impl Watch {
-    /// Notes the counts that were read, and returns the workers whose count stood still for `patience`.
-    pub(super) fn look(&mut self, beats: &[(Uuid, i64)], now: Instant, patience: Duration) -> Vec<(Uuid, i64)> {
-        self.seen.retain(|worker, _| beats.iter().any(|(id, _)| id == worker));
-        let mut dead = Vec::new();
-        for (worker, beat) in beats {
-            let fresh = || Seen { beat: *beat, since: now, looks: 0 };
-            let seen = self.seen.entry(*worker).or_insert_with(fresh);
-            if seen.beat != *beat {
-                *seen = fresh();
-            }
-            seen.looks += 1;
-            if seen.looks > MIN_LOOKS && now.duration_since(seen.since) >= patience {
-                dead.push((*worker, *beat));
-            }
-        }
-        dead
-    }
-}
 
 impl Jobs {
     /// Makes the row of a new worker.
@@ -192,34 +151,4 @@ fn read_orphan(row: &QueryResult) -> Result<Ended, sea_orm::DbErr> {
         outcome,
         progress: None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PATIENCE: Duration = Duration::from_secs(15);
-
-    fn worker(number: u128) -> Uuid {
-        Uuid::from_u128(number)
-    }
-
-    #[test]
-    fn a_count_that_stands_still_is_that_of_a_dead_worker() {
-        let (mut watch, start) = (Watch::default(), Instant::now());
-        for second in (0..=30_u32).step_by(3) {
-            let beats = [(worker(1), i64::from(second)), (worker(2), 7)];
-            let dead = watch.look(&beats, start + Duration::from_secs(second.into()), PATIENCE);
-            assert_eq!(!dead.is_empty(), second >= 15, "{second}");
-            assert!(dead.iter().all(|dead| *dead == (worker(2), 7)));
-        }
-    }
-
-    #[test]
-    fn a_watcher_that_slept_takes_nobody_for_dead() {
-        let (mut watch, start) = (Watch::default(), Instant::now());
-        assert!(watch.look(&[(worker(1), 1)], start, PATIENCE).is_empty());
-        assert!(watch.look(&[(worker(1), 1)], start + Duration::from_hours(1), PATIENCE).is_empty());
-        assert!(watch.look(&[(worker(1), 2)], start + Duration::from_secs(3601), PATIENCE).is_empty());
-    }
 }

@@ -6,10 +6,13 @@ use std::{sync::Arc, time::Instant};
 use tokio::task::JoinSet;
 
 use super::{
-    super::{JobId, JobProgress, StopReason, context::JobContext, delayed::ClockWatch, lease::Watch},
+    super::{JobId, JobProgress, StopReason, context::JobContext, delayed::ClockWatch},
     Chores, Shared,
 };
-use crate::db::{DbError, Topic};
+use crate::{
+    db::{DbError, Topic},
+    heartbeat::Watch,
+};
 
 /// Starts all chores. They end when the worker closes: those that jobs need, only once all jobs ended.
 pub(super) fn spawn(shared: &Arc<Shared>) -> Chores {
