@@ -10,7 +10,7 @@ use kernel::{Clock, Cursor, Page, PageError, PageRequest, UserId, Uuid};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::db::{Backend, Db, DbError, Sql, Transaction, millis, timestamp};
+use crate::db::{Backend, Db, DbError, Freshness, Sql, Transaction, millis, timestamp};
 
 /// What stands in a row, with the value or the summary in the third place.
 fn columns(value: &str) -> String {
@@ -143,7 +143,8 @@ impl<T: Kept> Documents<T> {
             self.table
         ));
         let list = list.bind(owner.as_uuid()).bind(after);
-        let rows = self.db.reader().query_all_raw(list.on(self.db.backend())).await.map_err(DbError::from)?;
+        let reader = self.db.replica_reader(Freshness::Latest);
+        let rows = reader.query_all_raw(list.on(self.db.backend())).await.map_err(DbError::from)?;
         let documents = rows.iter().map(read).collect::<Result<_, _>>().map_err(DbError::from)?;
         Ok(Page::of_one_more(documents, page.size, |document: &Document<T::Summary>| {
             Cursor::of_parts(&[&document.id.to_string()])

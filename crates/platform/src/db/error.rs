@@ -1,6 +1,6 @@
 //! What went wrong in a database, told alike for SQLite and PostgreSQL.
 
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
 use kernel::ErrorKind;
 use sea_orm::{
@@ -151,6 +151,9 @@ fn of_sqlite(code: u32) -> DbFault {
     }
 }
 
+/// A statement that changes something, on a server that takes no writes.
+const READ_ONLY: &str = "25006";
+
 /// Codes of SQLSTATE (PostgreSQL's appendix A).
 fn of_postgres(code: &str) -> DbFault {
     match code {
@@ -163,9 +166,39 @@ fn of_postgres(code: &str) -> DbFault {
         "53100" | "53200" | "53400" => DbFault::Full,
         // Wrong password, wrong user, no such database.
         "28P01" | "28000" | "3D000" | "42501" => DbFault::Refused,
+        // The server was demoted: another takes writes now.
+        READ_ONLY => DbFault::Unavailable,
         _ if code.starts_with("08") || code.starts_with("57P") || code == "53300" => DbFault::Unavailable,
         _ => DbFault::Other,
     }
+}
+
+/// Whether a failure is that of a connection, or of a server that takes no writes any more, and not of the statement.
+pub(super) fn is_lost(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    match error.as_ref() {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            code == READ_ONLY || code.starts_with("08") || code.starts_with("57P")
+        }
+        _ => false,
+    }
+}
+
+/// Whether it is what `PgBouncer` says to the settings of a session, which are not for it.
+pub(super) fn is_of_pooler(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
+}
+
+/// The failure of a connection that was given up.
+pub(super) fn lost(kind: io::ErrorKind, reason: &'static str) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(io::Error::new(kind, reason)))))
 }
 
 fn find_driver_error(error: &DbErr) -> Option<&(dyn DatabaseError + 'static)> {
@@ -217,6 +250,7 @@ mod tests {
             ("53100", DbFault::Full),
             ("57P01", DbFault::Unavailable),
             ("08006", DbFault::Unavailable),
+            ("25006", DbFault::Unavailable),
             ("28P01", DbFault::Refused),
             ("42P01", DbFault::Other),
         ] {

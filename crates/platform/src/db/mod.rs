@@ -1,12 +1,18 @@
 //! The database, SQLite or PostgreSQL behind one type: opening, transactions, migrations and the sorts of failures.
 //!
 //! Code is written once for both. It reads from [`Db::reader`], writes single statements to [`Db::writer`] and everything that
-//! belongs together in [`Db::transaction`]. Statements that must be exact are written in SQL with `$1` placeholders, which
+//! belongs together in [`Db::transaction`]. Reads that are many may go to a replica ([`Db::replica_reader`]). Statements that must be exact are written in SQL with `$1` placeholders, which
 //! both understand.
 
+mod connection;
 mod error;
+mod facts;
 pub mod migrate;
 mod open;
+mod postgres;
+pub mod presence;
+mod reader;
+mod settings;
 mod signals;
 mod sqlite;
 mod statement;
@@ -15,14 +21,19 @@ mod transaction;
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, sqlx::PgPool};
+use sea_orm::{ConnectionTrait, DbBackend, sqlx::PgPool};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use connection::Connection;
 pub use error::{DbError, DbFault, error_kind};
+pub use facts::ServerFacts;
 pub use open::{DbOptions, OpenDbError};
+pub use reader::{Freshness, READS, ReplicaReader};
+pub use settings::{DatabaseSettings, Pooler};
 pub use signals::{Signals, Subscription, Topic};
 pub use sqlite::{OpenError, open_sqlite};
 pub use statement::{Sql, millis, timestamp};
-pub use target::{Target, TargetError};
+pub use target::{Servers, Target, TargetError};
 pub use transaction::{Savepoint, Transaction};
 
 /// Which database is behind a [`Db`].
@@ -41,11 +52,17 @@ pub struct Db {
 #[derive(Debug)]
 struct Inner {
     target: Target,
+    pooler: Pooler,
     /// SQLite has one connection that writes; PostgreSQL as many as the pool allows.
-    writer: DatabaseConnection,
+    writer: Connection,
     /// Connections that cannot write in SQLite; the same pool in PostgreSQL.
-    reader: DatabaseConnection,
+    reader: Connection,
+    replica: Option<postgres::Replica>,
     signals: Signals,
+    /// Ends the watching of servers.
+    stop: CancellationToken,
+    /// Does so with the last clone.
+    _watching: DropGuard,
 }
 
 /// How many connections are open, and how many of them wait for work.
@@ -66,14 +83,14 @@ impl Db {
     }
 
     /// For queries that change nothing. What was committed before the query is seen.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Connection {
         &self.inner.reader
     }
 
     /// For single statements that change something.
     ///
     /// In SQLite it is one connection that a transaction holds to its end: inside of one, use the transaction only.
-    pub fn writer(&self) -> &DatabaseConnection {
+    pub fn writer(&self) -> &Connection {
         &self.inner.writer
     }
 
@@ -85,11 +102,12 @@ impl Db {
     /// The connections for reading and writing together.
     pub fn pool_state(&self) -> PoolState {
         let state = |open: u32, idle: usize| PoolState { open, idle: u32::try_from(idle).unwrap_or(open) };
-        if let Some(pool) = self.postgres_pool() {
+        if self.backend() == Backend::Postgres {
+            let pool = self.writer().pool().get_postgres_connection_pool();
             return state(pool.size(), pool.num_idle());
         }
-        let (readers, writer) =
-            (self.reader().get_sqlite_connection_pool(), self.writer().get_sqlite_connection_pool());
+        let readers = self.reader().pool().get_sqlite_connection_pool();
+        let writer = self.writer().pool().get_sqlite_connection_pool();
         state(readers.size() + writer.size(), readers.num_idle() + writer.num_idle())
     }
 
@@ -98,15 +116,24 @@ impl Db {
         &self.inner.signals
     }
 
-    /// The pool of PostgreSQL's connections, for what only that database has, such as listening.
+    /// The pool of PostgreSQL's connections for listening, which no pooler of transactions lets through.
     pub(crate) fn postgres_pool(&self) -> Option<&PgPool> {
-        (self.backend() == Backend::Postgres).then(|| self.writer().get_postgres_connection_pool())
+        self.can_listen().then(|| self.writer().pool().get_postgres_connection_pool())
+    }
+
+    /// Whether calls of other processes are heard through the database. Where they are not, whoever waits looks often.
+    pub fn can_listen(&self) -> bool {
+        self.backend() == Backend::Postgres && self.inner.pooler == Pooler::None
     }
 
     /// Closes its connections once they are idle.
     pub async fn close(self) -> Result<(), DbError> {
-        self.inner.reader.clone().close().await?;
-        Ok(self.inner.writer.clone().close().await?)
+        self.inner.stop.cancel();
+        if let Some(replica) = &self.inner.replica {
+            replica.connection().pool().clone().close().await?;
+        }
+        self.inner.reader.pool().clone().close().await?;
+        Ok(self.inner.writer.pool().clone().close().await?)
     }
 }
 

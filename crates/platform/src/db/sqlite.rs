@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use tokio::time::Instant;
 
-use super::{DbFault, error_kind, open::ACQUIRE_TIMEOUT};
+use super::{DbFault, error_kind};
 
 /// How long a statement waits for another process that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -58,12 +58,13 @@ pub async fn open_sqlite(path: &Path) -> Result<DatabaseConnection, OpenError> {
 pub(super) async fn open_pair(
     path: &Path,
     readers: u32,
+    acquire_timeout: Duration,
 ) -> Result<(DatabaseConnection, DatabaseConnection), sqlx::Error> {
     let options = connect_options(path).synchronous(SqliteSynchronous::Full);
     let writer = open_writer(options.clone()).await?;
     let reader = SqlitePoolOptions::new()
         .max_connections(readers)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(acquire_timeout)
         .idle_timeout(Duration::from_mins(1))
         .connect_lazy_with(options.pragma("query_only", "on"));
     Ok((SqlxSqliteConnector::from_sqlx_sqlite_pool(writer), SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)))

@@ -9,9 +9,12 @@ use std::{
 };
 
 use kernel::Rng as _;
-use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use tokio_util::sync::CancellationToken;
 
-use super::{Backend, Db, DbError, DbFault};
+use super::{Backend, Db, DbError, DbFault, postgres::has_moved};
 use crate::rng::SystemRng;
 
 /// How often a transaction is tried before its failure is told.
@@ -26,6 +29,8 @@ pub struct Transaction {
     inner: Arc<DatabaseTransaction>,
     backend: Backend,
     hooks: Hooks,
+    /// Called when another server takes the writes: this one is not waited for any more.
+    moved: CancellationToken,
 }
 
 /// What is to be done once the transaction is committed.
@@ -48,7 +53,9 @@ impl Transaction {
     /// Makes its changes last. Fails, and undoes them, when a clone of it is still in use.
     pub async fn commit(self) -> Result<(), DbError> {
         let in_use = |_| sea_orm::DbErr::Custom("a transaction was kept beyond its end".to_owned());
-        Arc::try_unwrap(self.inner).map_err(in_use)?.commit().await?;
+        let transaction = Arc::try_unwrap(self.inner).map_err(in_use)?;
+        let committed = self.moved.run_until_cancelled(transaction.commit()).await;
+        committed.unwrap_or_else(|| Err(has_moved()))?;
         let hooks = std::mem::take(&mut *self.hooks.0.lock().unwrap_or_else(PoisonError::into_inner));
         for hook in hooks {
             hook();
@@ -73,7 +80,7 @@ impl Transaction {
     /// Begins a part that can be undone by itself (a savepoint). Hooks of the part are hooks of the whole.
     pub async fn savepoint(&self) -> Result<Savepoint, DbError> {
         let inner = Arc::new(self.inner.begin().await?);
-        Ok(Savepoint(Self { inner, backend: self.backend, hooks: self.hooks.clone() }))
+        Ok(Savepoint(Self { inner, ..self.clone() }))
     }
 }
 
@@ -122,8 +129,21 @@ impl Db {
             },
             Backend::Postgres => TransactionOptions::default(),
         };
-        let inner = self.writer().begin_with_options(options).await?;
-        Ok(Transaction { inner: Arc::new(inner), backend: self.backend(), hooks: Hooks::default() })
+        let begin = async {
+            let inner = self.writer().pool().begin_with_options(options).await?;
+            if let Some(prelude) = self.writer().prelude() {
+                inner.execute_unprepared(prelude).await?;
+            }
+            Ok(inner)
+        };
+        let (inner, moved) = match self.writer().primary() {
+            None => (begin.await?, CancellationToken::new()),
+            Some(primary) => {
+                let moved = primary.admit().await?;
+                (primary.run(begin).await?, moved)
+            }
+        };
+        Ok(Transaction { inner: Arc::new(inner), backend: self.backend(), hooks: Hooks::default(), moved })
     }
 
     /// Runs `work` in a transaction that is committed when it succeeds, and undone when it fails.
@@ -161,11 +181,19 @@ impl Db {
             Ok(transaction) => transaction,
             Err(error) => return Attempt::Failed(error.into()),
         };
-        match work(transaction.clone()).await {
+        let worked = transaction.moved.clone().run_until_cancelled_owned(work(transaction.clone())).await;
+        let worked = worked.unwrap_or_else(|| Err(DbError::from(has_moved()).into()));
+        if let Err(error) = &worked {
+            self.note_loss(error);
+        }
+        match worked {
             Ok(value) => match transaction.commit().await {
                 Ok(()) => Attempt::Done(value),
                 Err(error) if error.fault == DbFault::Busy => Attempt::Failed(error.into()),
-                Err(error) => Attempt::Unknown(error.into()),
+                Err(error) => {
+                    self.note_loss(&error);
+                    Attempt::Unknown(error.into())
+                }
             },
             Err(error) => {
                 if let Err(undoing) = transaction.rollback().await {
@@ -173,6 +201,15 @@ impl Db {
                 }
                 Attempt::Failed(error)
             }
+        }
+    }
+}
+
+impl Db {
+    /// A connection that was lost is a reason to look where the database is.
+    fn note_loss(&self, error: &(dyn Error + 'static)) {
+        if let (Some(primary), Some(error)) = (self.writer().primary(), find_source(error)) {
+            primary.note(error);
         }
     }
 }
@@ -191,13 +228,18 @@ fn is_worth_another(fault: DbFault) -> bool {
 
 /// The sort of the database's failure that an error was made from.
 fn find_fault(error: &(dyn Error + 'static)) -> Option<DbFault> {
+    find_source(error).map(DbFault::of)
+}
+
+/// The database's failure that an error was made from.
+fn find_source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a DbErr> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<DbError>() {
-            return Some(error.fault);
+            return Some(&error.source);
         }
-        if let Some(error) = error.downcast_ref::<sea_orm::DbErr>() {
-            return Some(DbFault::of(error));
+        if let Some(error) = error.downcast_ref::<DbErr>() {
+            return Some(error);
         }
         next = error.source();
     }

@@ -7,11 +7,11 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kernel::{Clock, IdSource, Uuid};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{Claim, Reply};
 use crate::{
-    db::{Db, DbError, DbFault, Sql, Transaction, timestamp},
+    db::{Connection, Db, DbError, DbFault, Sql, Transaction, timestamp},
     secrets::Sealer,
 };
 
@@ -88,12 +88,7 @@ impl Idempotency {
         Ok(self.find(self.db.writer(), &row, &fingerprint).await?.unwrap_or(Claiming::InFlight))
     }
 
-    async fn find(
-        &self,
-        connection: &DatabaseConnection,
-        row: &Row,
-        fingerprint: &str,
-    ) -> Result<Option<Claiming>, DbError> {
+    async fn find(&self, connection: &Connection, row: &Row, fingerprint: &str) -> Result<Option<Claiming>, DbError> {
         let select = Sql::new(
             "SELECT fingerprint, reply FROM idempotency_keys WHERE owner = $1 AND key = $2 AND expires_at > $3",
         );

@@ -14,7 +14,7 @@ use super::{
     JobFailure, JobId, JobProgress, JobState, Jobs, JobsError, Priority,
     tags::{Flow, Tags},
 };
-use crate::db::{Backend, DbError, Sql, Topic, Transaction, millis, timestamp};
+use crate::db::{Backend, DbError, Freshness, Sql, Topic, Transaction, millis, timestamp};
 
 const COLUMNS: &str = "id, kind, owner, state, priority, attempts, max_attempts, cancel_requested, progress, result, error, \
      run_at, created_at, started_at, finished_at, subject";
@@ -79,7 +79,7 @@ impl Jobs {
     /// The jobs that fit, the newest first.
     pub async fn list(&self, filter: &TaskFilter, page: &PageRequest) -> Result<Page<Task>, JobsError> {
         let query = list_query(filter, page)?;
-        let rows = self.db.reader().query_all_raw(query.on(self.db.backend())).await?;
+        let rows = self.db.replica_reader(Freshness::Latest).query_all_raw(query.on(self.db.backend())).await?;
         let tasks = rows.iter().map(Task::read).collect::<Result<_, _>>()?;
         Ok(Page::of_one_more(tasks, page.size, |task: &Task| Cursor::of_parts(&[&task.id.to_string()])))
     }
@@ -112,7 +112,8 @@ impl Jobs {
             "SELECT {COLUMNS} FROM jobs WHERE owner = $1 AND state IN ('ready', 'delayed', 'running') \
              ORDER BY id DESC LIMIT {MAX_OPEN}"
         ));
-        let rows = self.db.reader().query_all_raw(query.bind(owner).on(self.db.backend())).await?;
+        let reader = self.db.replica_reader(Freshness::Latest);
+        let rows = reader.query_all_raw(query.bind(owner).on(self.db.backend())).await?;
         Ok(rows.iter().map(Task::read).collect::<Result<_, _>>()?)
     }
 
@@ -161,7 +162,7 @@ impl Jobs {
     /// How many jobs wait, by kind.
     pub async fn depths(&self) -> Result<Vec<QueueDepth>, JobsError> {
         let query = Sql::new("SELECT kind, count(*), min(created_at) FROM jobs WHERE state = 'ready' GROUP BY kind");
-        let rows = self.db.reader().query_all_raw(query.on(self.db.backend())).await?;
+        let rows = self.db.replica_reader(Freshness::Recent).query_all_raw(query.on(self.db.backend())).await?;
         let read = |row: &QueryResult| -> Result<QueueDepth, DbErr> {
             let oldest: DateTime<Utc> = row.try_get_by_index(2)?;
             let ready = row.try_get_by_index::<i64>(1)?.unsigned_abs();

@@ -59,6 +59,25 @@ impl Component for DatabaseHealth {
     }
 }
 
+/// The replica of the database: without it all reads go to the primary.
+#[derive(Debug, Clone)]
+pub struct ReplicaHealth(pub Db);
+
+#[async_trait]
+impl Component for ReplicaHealth {
+    fn name(&self) -> &'static str {
+        "replica"
+    }
+
+    fn need(&self) -> Need {
+        Need::Useful
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        self.0.replica_fault().map_or(Ok(()), Err)
+    }
+}
+
 /// How a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -5,7 +5,7 @@ use kernel::{UserId, Uuid};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::{File, FileId, FileName, ObjectId, StorageError};
-use crate::db::{Db, Sql, Transaction, millis, timestamp};
+use crate::db::{Db, Freshness, Sql, Transaction, millis, timestamp};
 
 const COLUMNS: &str = "id, owner, object, name, media_type, size_bytes, hash, created_at";
 
@@ -55,7 +55,8 @@ pub(super) async fn list(db: &Db, owner: UserId, after: Option<FileId>, limit: u
     let after = after.map_or(Uuid::max(), FileId::as_uuid);
     let list = Sql::new(format!("SELECT {COLUMNS} FROM files WHERE owner = $1 AND id < $2 ORDER BY id DESC LIMIT $3"));
     let list = list.bind(owner.as_uuid()).bind(after).bind(column(limit));
-    db.reader().query_all_raw(list.on(db.backend())).await?.iter().map(read).collect()
+    let reader = db.replica_reader(Freshness::Latest);
+    reader.query_all_raw(list.on(db.backend())).await?.iter().map(read).collect()
 }
 
 pub(super) async fn insert(tx: &Transaction, file: &File) -> Result<(), StorageError> {

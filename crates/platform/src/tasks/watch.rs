@@ -14,7 +14,7 @@ use tokio_util::{
 };
 
 use crate::{
-    db::{Backend, Topic},
+    db::Topic,
     jobs::{JobId, Jobs, Task},
 };
 
@@ -23,8 +23,8 @@ const BACKLOG: usize = 256;
 
 /// How long nothing may be heard before everybody looks. Calls cross processes on PostgreSQL only, so on SQLite, where a
 /// worker may be another process, this is how late its word comes.
-const PATIENCE_POSTGRES: Duration = Duration::from_secs(10);
-const PATIENCE_SQLITE: Duration = Duration::from_secs(1);
+const PATIENCE_HEARING: Duration = Duration::from_secs(10);
+const PATIENCE_LOOKING: Duration = Duration::from_secs(1);
 
 /// How many followers a user may have: several pages in several browsers.
 pub const MAX_FOLLOWERS: usize = 20;
@@ -119,10 +119,7 @@ impl TaskWatch {
 
     /// Tells followers until `stop` is called; then they hear the end, and are let tell it.
     pub async fn run(&self, stop: CancellationToken) {
-        let patience = match self.jobs.db().backend() {
-            Backend::Postgres => PATIENCE_POSTGRES,
-            Backend::Sqlite => PATIENCE_SQLITE,
-        };
+        let patience = if self.jobs.db().can_listen() { PATIENCE_HEARING } else { PATIENCE_LOOKING };
         let tell = async {
             let mut called = self.jobs.db().subscribe().await;
             loop {
