@@ -1,7 +1,7 @@
 //! The table of dubs.
 
 use platform::{
-    db::migrate::{Migrations, run_ddl},
+    db::migrate::{Migrations, Step, run_ddl},
     documents,
 };
 use sea_orm::DbErr;
@@ -11,7 +11,7 @@ use super::TABLE;
 
 /// The steps that make the table of dubs.
 pub fn migrations() -> Migrations {
-    Migrations { context: "dubs", list: || vec![Box::new(Dubs)] }
+    Migrations { context: "dubs", list: || vec![Step::expand(Dubs)] }
 }
 
 struct Dubs;

@@ -1,11 +1,11 @@
 //! The tables of identity.
 
-use platform::db::migrate::{Migrations, run_ddl};
+use platform::db::migrate::{Migrations, Step, run_ddl};
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait::async_trait, sea_orm::DbErr};
 
 /// The steps that make the tables of identity.
 pub fn migrations() -> Migrations {
-    Migrations { context: "identity", list: || vec![Box::new(Identity)] }
+    Migrations { context: "identity", list: || vec![Step::expand(Identity)] }
 }
 
 struct Identity;

@@ -3,11 +3,11 @@
 use sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait::async_trait};
 
-use crate::db::migrate::{Migrations, run_ddl};
+use crate::db::migrate::{Migrations, Step, run_ddl};
 
 /// The steps that make the table of keys and answers.
 pub fn migrations() -> Migrations {
-    Migrations { context: "idempotency", list: || vec![Box::new(Keys)] }
+    Migrations { context: "idempotency", list: || vec![Step::expand(Keys)] }
 }
 
 struct Keys;

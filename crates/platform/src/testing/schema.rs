@@ -5,11 +5,10 @@ use sea_orm::{ConnectionTrait as _, QueryResult};
 use super::TestDb;
 use crate::db::{Backend, Sql};
 
-/// Tables, indexes and sequences beside the table of migrations and what the database has for itself.
-const MADE_ON_SQLITE: &str =
-    "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' AND tbl_name <> 'migrations' ORDER BY name";
+/// Tables, indexes and sequences beside those that migrations keep for themselves and what the database has for itself.
+const MADE_ON_SQLITE: &str = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' AND tbl_name NOT IN ('migrations', 'instances') ORDER BY name";
 const MADE_ON_POSTGRES: &str = "SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace \
-                                WHERE n.nspname = 'public' AND relname NOT LIKE 'migrations%' ORDER BY relname";
+                                WHERE n.nspname = 'public' AND relname NOT LIKE 'migrations%' AND relname NOT LIKE 'instances%' ORDER BY relname";
 
 impl TestDb {
     /// The names of what migrations made and did not take away.

@@ -1,7 +1,7 @@
 //! The table of videos.
 
 use platform::{
-    db::migrate::{Migrations, run_ddl},
+    db::migrate::{Migrations, Step, run_ddl},
     documents,
 };
 use sea_orm::DbErr;
@@ -11,7 +11,7 @@ use super::TABLE;
 
 /// The steps that make the table of videos.
 pub fn migrations() -> Migrations {
-    Migrations { context: "videos", list: || vec![Box::new(Videos)] }
+    Migrations { context: "videos", list: || vec![Step::expand(Videos)] }
 }
 
 struct Videos;
