@@ -1,5 +1,7 @@
 //! Databases and servers for tests: a fresh one for each test, on SQLite in a temporary folder or on a real PostgreSQL.
 
+mod cluster;
+mod pgbouncer;
 mod postgres;
 mod redis;
 mod schema;
@@ -12,11 +14,13 @@ use std::{
 
 use sea_orm::ConnectionTrait as _;
 
+pub use cluster::PostgresCluster;
+pub use pgbouncer::PgBouncer;
 pub use postgres::PostgresServer;
 pub use redis::RedisServer;
 pub use server::{Answer, Believer, Call, TestParts, TestServer};
 
-use crate::db::{Backend, Db, DbFault, DbOptions, Target};
+use crate::db::{Backend, Db, DbFault, DbOptions, Pooler, Target};
 
 /// How long a test waits for the server to make a database, and to let it in.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -30,6 +34,7 @@ pub struct TestDb {
     folder: Option<tempfile::TempDir>,
     /// The name of a database of PostgreSQL, and the address of the server's own.
     server: Option<(String, String)>,
+    _pooler: Option<PgBouncer>,
 }
 
 impl TestDb {
@@ -49,7 +54,7 @@ impl TestDb {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder for a database: {error}"));
         let options = DbOptions::new(Target::file(&folder.path().join("test.db")));
         let db = open(&options).await;
-        Self { options, db, folder: Some(folder), server: None }
+        Self { options, db, folder: Some(folder), server: None, _pooler: None }
     }
 
     /// On the server that all tests share.
@@ -66,7 +71,23 @@ impl TestDb {
         execute(&admin, &[&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), &template]).await;
         let options = options(&server.url(&name));
         let db = open(&options).await;
-        Self { options, db, folder: None, server: Some((name, admin)) }
+        Self { options, db, folder: None, server: Some((name, admin)), _pooler: None }
+    }
+
+    /// On the server that all tests share, through a pooler that gives each transaction to another session.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub async fn pooled() -> Self {
+        let server = PostgresServer::shared();
+        let direct = Self::on(server).await;
+        let pooler = PgBouncer::start(server.port());
+        let name = direct.server.as_ref().map(|(name, _)| name.as_str()).unwrap_or_default();
+        let options = DbOptions { pooler: Pooler::Transaction, ..options(&pooler.url(name)) };
+        let db = open(&options).await;
+        direct.db.close().await.unwrap_or_else(|error| panic!("{error}"));
+        Self { options, db, folder: None, server: direct.server, _pooler: Some(pooler) }
     }
 
     pub fn db(&self) -> &Db {
@@ -82,7 +103,7 @@ impl TestDb {
     pub fn address(&self) -> String {
         match &self.options.target {
             Target::Sqlite(path) => path.display().to_string(),
-            Target::Postgres(url) => url.to_string(),
+            Target::Postgres(servers) => servers.urls()[0].to_string(),
         }
     }
 
@@ -140,21 +161,39 @@ macro_rules! both_databases {
 
             async fn check($test: $type) $body
 
-            $(#[$attribute])*
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_sqlite() {
-                let test = $crate::testing::TestDb::sqlite().await;
-                check(&test).await;
-                test.remove().await;
-            }
-
-            $(#[$attribute])*
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_postgres() {
-                let test = $crate::testing::TestDb::postgres().await;
-                check(&test).await;
-                test.remove().await;
-            }
+            $crate::database_test!($(#[$attribute])* on_sqlite, sqlite);
+            $crate::database_test!($(#[$attribute])* on_postgres, postgres);
         }
     )*};
+}
+
+/// Makes of each function three tests: one for each database, and one through a pooler.
+#[macro_export]
+macro_rules! all_databases {
+    ($($(#[$attribute:meta])* async fn $name:ident($test:ident: $type:ty) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+
+            async fn check($test: $type) $body
+
+            $crate::database_test!($(#[$attribute])* on_sqlite, sqlite);
+            $crate::database_test!($(#[$attribute])* on_postgres, postgres);
+            $crate::database_test!($(#[$attribute])* behind_pgbouncer, pooled);
+        }
+    )*};
+}
+
+/// A test that runs `check`, which stands beside it, on a database of a kind.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! database_test {
+    ($(#[$attribute:meta])* $name:ident, $open:ident) => {
+        $(#[$attribute])*
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let test = $crate::testing::TestDb::$open().await;
+            check(&test).await;
+            test.remove().await;
+        }
+    };
 }

@@ -8,12 +8,13 @@ use std::{
     os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    str::FromStr as _,
     sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use rustix::fs::{FlockOperation, flock};
-use sea_orm::sqlx::{Connection as _, PgConnection};
+use sea_orm::sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 
 const SCRIPT: &str = include_str!("postgres.sh");
 
@@ -58,6 +59,11 @@ impl PostgresServer {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(&folder, open).unwrap_or_else(|error| panic!("{error}"));
         Self::attach(folder, 1, settings)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The address of one of its databases.
@@ -177,12 +183,28 @@ fn start(folder: &Path, patience_seconds: u32, settings: &[&str]) -> u16 {
     port
 }
 
-fn free_port() -> io::Result<u16> {
+/// A program that runs as the user of the server, because it refuses to run as root, and ends with this process.
+pub(super) fn as_postgres(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    if rustix::process::geteuid().is_root() {
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
+    }
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
+/// Lets the user of the server write into a folder of the test.
+pub(super) fn make_folder(folder: &Path) {
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(folder, open).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+}
+
+pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Debian keeps the programs of a server out of the search path, a folder for each version; elsewhere they are on it.
-fn find_programs() -> PathBuf {
+pub(super) fn find_programs() -> PathBuf {
     let has_programs = |bin: &PathBuf| bin.join("initdb").exists();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions.map(|version| version.path().join("bin")).filter(has_programs).max();
@@ -193,13 +215,16 @@ fn find_programs() -> PathBuf {
 }
 
 /// Asks on a thread of its own, because tests call this from inside a runtime.
-fn wait_until_ready(port: u16, patience: Duration) -> bool {
+pub(super) fn wait_until_ready(port: u16, patience: Duration) -> bool {
     let asking = std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return false };
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+        // A pooler takes no settings of a session.
+        let options = PgConnectOptions::from_str(&url).map(|options| options.extra_float_digits(None));
+        let Ok(options) = options else { return false };
         let started = Instant::now();
         while started.elapsed() < patience {
-            let answer = runtime.block_on(async { PgConnection::connect(&url).await?.ping().await });
+            let answer = runtime.block_on(async { PgConnection::connect_with(&options).await?.ping().await });
             if answer.is_ok() {
                 return true;
             }

@@ -10,8 +10,8 @@ use std::{
 
 use kernel::ErrorKind;
 use platform::{
-    both_databases,
-    db::{Backend, Db, DbError, DbFault, DbOptions, Sql, millis, timestamp},
+    all_databases,
+    db::{Backend, Db, DbError, DbFault, DbOptions, Pooler, Sql, millis, timestamp},
     testing::{PostgresServer, TestDb},
 };
 use sea_orm::ConnectionTrait as _;
@@ -31,7 +31,7 @@ async fn count(db: &Db) -> i64 {
     row.unwrap().unwrap().try_get_by_index(0).unwrap()
 }
 
-both_databases! {
+all_databases! {
     async fn what_a_transaction_wrote_is_read_after_it(test: &TestDb) {
         let db = test.db();
         make_items(db).await;
@@ -153,6 +153,40 @@ async fn a_long_statement_of_postgres_is_ended() {
     assert!(error.retry_after().is_some());
     assert!(started.elapsed() < Duration::from_mins(2));
     db.close().await.unwrap();
+    test.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_is_told_from_a_server_and_mixes_nothing_up() {
+    let test = TestDb::pooled().await;
+    let error = Db::open(&DbOptions { pooler: Pooler::None, ..test.options().clone() }).await.unwrap_err();
+    assert!(error.to_string().contains("set `database.pooler` to `transaction`"), "{error}");
+    let hasty = DbOptions { statement_timeout: Duration::from_millis(200), ..test.options().clone() };
+    let hasty = Db::open(&hasty).await.unwrap();
+    let error = DbError::from(hasty.writer().execute_unprepared("SELECT pg_sleep(600)").await.unwrap_err());
+    assert_eq!(error.fault, DbFault::Timeout, "{error}");
+    hasty.close().await.unwrap();
+
+    // More clients than sessions, and each statement has another number of values.
+    let clients = (1..=8_i64).map(|client| {
+        let options = DbOptions { max_connections: 2, ..test.options().clone() };
+        tokio::spawn(async move {
+            let db = Db::open(&options).await.unwrap();
+            assert!(!db.can_listen());
+            for round in 0..20 {
+                let values = client + round % 3;
+                let places: Vec<_> = (1..=values).map(|place| format!("${place}::bigint")).collect();
+                let sum = Sql::new(format!("SELECT {}", places.join(" + ")));
+                let sum = (0..values).fold(sum, |sum, _| sum.bind(client));
+                let row = db.reader().query_one_raw(sum.on(db.backend())).await.unwrap().unwrap();
+                assert_eq!(row.try_get_by_index::<i64>(0).unwrap(), client * values);
+            }
+            db.close().await.unwrap();
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
     test.remove().await;
 }
 

@@ -11,7 +11,7 @@ use kernel::{
     events::{Event as _, TaskCreated, UserRegistered},
 };
 use platform::{
-    both_databases,
+    all_databases,
     db::{Backend, Db, DbError, Sql, Transaction, migrate},
     events::{self, Bus as _, DeadLetter, Envelope, EventHandler, HandlerError, LocalBus, Outbox, Relay, RelayOptions},
     rng::SystemRng,
@@ -98,7 +98,7 @@ async fn wait_until_registered(db: &Db, count: usize) -> Vec<i64> {
     }
 }
 
-both_databases! {
+all_databases! {
     async fn events_come_in_their_order_and_once_to_each_handler(test: &TestDb) {
         let outbox = set_up(test, Arc::new(SystemClock)).await;
         append(test, &outbox, 100..400).await;

@@ -7,7 +7,9 @@
 
 mod db;
 mod events;
+mod failover;
 mod jobs;
 mod migrate;
+mod replica;
 mod server;
 mod storage;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use platform::{
-    both_databases,
+    all_databases,
     jobs::{JobError, JobState, StopReason},
     testing::{PostgresServer, TestDb},
 };
@@ -15,7 +15,7 @@ use super::{
     fixture::{Log, PATIENCE, Running, note, notes, quick, set_up, wait_for, wait_for_count},
 };
 
-both_databases! {
+all_databases! {
     async fn a_worker_that_was_taken_for_dead_can_commit_nothing(test: &TestDb) {
         let jobs = set_up(test).await;
         let id = jobs.enqueue(note("slow").owned_by("ann")).await.unwrap();

@@ -2,7 +2,7 @@
 
 mod children;
 mod faults;
-mod fixture;
+pub(crate) mod fixture;
 mod full_disk;
 mod kills;
 mod lists;
