@@ -1,11 +1,18 @@
 //! `pressroom doctor`.
 
-use std::{collections::BTreeSet, process::ExitCode};
+use std::{
+    collections::BTreeSet,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use ai::translate::Pair;
 use kernel::{ErrorKind, Lang};
 use media::fonts;
-use platform::resources;
+use platform::{
+    db::{Db, ServerFacts},
+    resources,
+};
 use serde::Serialize;
 
 use crate::{
@@ -13,6 +20,7 @@ use crate::{
         Global,
         console::{Console, print, print_json},
     },
+    server,
     settings::Settings,
     wiring,
 };
@@ -27,6 +35,8 @@ const OTHER_ENCODERS: [&str; 4] = ["libx265", "libsvtav1", "libvpx-vp9", "libopu
 const FAMILIES: [&str; 3] = ["Noto Sans", "Noto Serif", "Noto Sans CJK SC"];
 /// Less room than this is soon used up.
 const LITTLE_DISK_BYTES: u64 = 2_000_000_000;
+/// How long a replica has to show that it follows.
+const REPLICA_PATIENCE: Duration = Duration::from_secs(3);
 /// Nobody reads the names of more.
 const MANY_PAIRS: usize = 100;
 
@@ -75,11 +85,55 @@ pub(crate) async fn run(global: &Global, console: &Console) -> anyhow::Result<Ex
     findings.extend(onnx_runtime(&settings));
     findings.extend(models(&settings)?);
     findings.extend(families());
+    findings.extend(database(&settings).await);
     let (memory, processors) = (resources::memory_limit_bytes() >> 20, resources::cpu_count());
     findings.push(Finding::new("machine", State::Good, format!("{processors} processors, {memory} MiB of memory")));
     show(&findings, console)?;
     let failed = findings.iter().any(|finding| finding.state == State::Fault);
     Ok(if failed { super::exit::of_kind(ErrorKind::Missing) } else { ExitCode::SUCCESS })
+}
+
+/// The database that the environment names, its replica, and whether it has room for this process.
+async fn database(settings: &Settings) -> Vec<Finding> {
+    let db = match server::find_database(settings).await {
+        Ok(None) => return Vec::new(),
+        Ok(Some(db)) => db,
+        Err(error) => return vec![Finding::new("database", State::Fault, error.to_string())],
+    };
+    let mut findings = vec![match db.server_facts().await {
+        Ok(None) => Finding::new("database", State::Good, db.target().to_string()),
+        Ok(Some(facts)) => of_server(&db, &facts, settings.database.max_connections),
+        Err(error) => Finding::new("database", State::Fault, error.to_string()),
+    }];
+    if db.has_replica() {
+        let started = Instant::now();
+        while db.replica_fault().is_some() && started.elapsed() < REPLICA_PATIENCE {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        findings.push(match db.replica_fault() {
+            None => Finding::new("replica", State::Good, "it is read from"),
+            Some(reason) => Finding::new("replica", State::Note, format!("reads go to the primary: {reason}")),
+        });
+    }
+    if let Err(error) = db.close().await {
+        findings.push(Finding::new("database", State::Fault, error.to_string()));
+    }
+    findings
+}
+
+fn of_server(db: &Db, facts: &ServerFacts, per_process: u32) -> Finding {
+    // One more watches the server.
+    let (room, needed) = (facts.max_connections - facts.used_connections, i64::from(per_process) + 1);
+    let ServerFacts { version, max_connections, used_connections } = facts;
+    let detail = format!(
+        "{}, PostgreSQL {version}; {used_connections} of {max_connections} connections are used, a process takes up to {needed}",
+        db.target()
+    );
+    if room < needed {
+        let remedy = "raise its `max_connections`, lower `database.max_connections`, or put PgBouncer in front";
+        return Finding::new("database", State::Note, format!("{detail}: {remedy}"));
+    }
+    Finding::new("database", State::Good, detail)
 }
 
 fn data_folder(data: &std::path::Path) -> Vec<Finding> {

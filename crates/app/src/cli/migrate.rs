@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use platform::db::migrate;
+use platform::db::{
+    migrate::{self, MigrationStatus},
+    presence,
+};
 
 use crate::{
     cli::{
@@ -22,8 +25,12 @@ pub(crate) struct MigrateArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Bring the tables up to date
-    Up,
+    /// Bring the tables up to date; steps that take away wait for older versions that run
+    Up {
+        /// Fail where such a step has to wait, and find out first which programs died
+        #[arg(long)]
+        contract: bool,
+    },
     /// Undo the newest steps of a context
     Down {
         /// Whose tables, as `pressroom migrate status` shows it
@@ -41,8 +48,17 @@ pub(crate) async fn run(args: MigrateArgs, global: &Global, console: &Console) -
     let settings = wiring::settings(global.data.as_deref())?;
     let db = server::open_database(&settings).await?;
     let contexts = server::migrations();
-    match args.action.unwrap_or(Action::Up) {
-        Action::Up => console.say(&format!("{} steps done", migrate::up(&db, &contexts).await?)),
+    match args.action.unwrap_or(Action::Up { contract: false }) {
+        Action::Up { contract } => {
+            let work =
+                if contract { presence::contract(&db, &contexts).await } else { migrate::up(&db, &contexts).await };
+            console.say(&format!("{} steps done", work?));
+            for step in migrate::status(&db, &contexts).await? {
+                if let Some(instance) = step.waits_for {
+                    console.say(&format!("`{}` of `{}` waits until {instance} has ended", step.name, step.context));
+                }
+            }
+        }
         Action::Down { context, steps } => {
             let known = contexts.iter().find(|known| known.context == context);
             let known = known.ok_or_else(|| anyhow!("`{context}` has no tables; see `pressroom migrate status`"))?;
@@ -50,16 +66,33 @@ pub(crate) async fn run(args: MigrateArgs, global: &Global, console: &Console) -
         }
         Action::Status => {
             for step in migrate::status(&db, &contexts).await? {
-                let state = if step.applied_at_ms.is_some() { "done" } else { "to do" };
-                if console.is_json() {
-                    let row = serde_json::json!({ "context": step.context, "name": step.name, "applied_at_ms": step.applied_at_ms });
-                    print_json(&row)?;
-                } else {
-                    print(&format!("{:<8} {:<14} {}\n", state, step.context, step.name))?;
-                }
+                show(&step, console)?;
             }
         }
     }
     db.close().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn show(step: &MigrationStatus, console: &Console) -> anyhow::Result<()> {
+    let state = match (step.applied_at_ms, step.is_known, &step.waits_for) {
+        (Some(_), true, _) => "done",
+        (Some(_), false, _) => "newer",
+        (None, _, Some(_)) => "waits",
+        (None, _, None) => "to do",
+    };
+    if console.is_json() {
+        return print_json(&serde_json::json!({
+            "context": step.context,
+            "name": step.name,
+            "state": state,
+            "contracts_since": step.phase.since().map(|since| since.to_string()),
+            "applied_at_ms": step.applied_at_ms,
+            "waits_for": step.waits_for.as_ref().map(ToString::to_string),
+        }));
+    }
+    let contract = step.phase.since().map(|since| format!(" (takes away what versions before {since} use)"));
+    let waits = step.waits_for.as_ref().map(|instance| format!(" (for {instance})"));
+    let (contract, waits) = (contract.unwrap_or_default(), waits.unwrap_or_default());
+    Ok(print(&format!("{state:<8} {:<14} {}{contract}{waits}\n", step.context, step.name))?)
 }

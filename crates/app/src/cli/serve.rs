@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use anyhow::Context;
 use clap::Args;
 use platform::{
-    db::migrate,
+    db::{migrate, presence::Presence},
     server::listen::{Drained, Server},
 };
 use tokio_util::sync::CancellationToken;
@@ -39,7 +39,9 @@ pub(crate) async fn run(
     settings.server.listen = args.listen.unwrap_or(settings.server.listen);
     let db = server::open_database(&settings).await?;
     migrate::up(&db, &server::migrations()).await?;
-    let depot = Depot::open(&settings, Basics::new(&db)).await?;
+    let basics = Basics::new(&db);
+    let presence = Presence::register(&db, basics.ids.as_ref(), "server", server::migrations()).await?;
+    let depot = Depot::open(&settings, basics).await?;
     let office = Office::new(&settings, &depot)?;
     let registry = if args.no_worker { None } else { Some(depot.registry(&settings).await?) };
     let worker = registry.map(|registry| depot.worker(&settings, registry));
@@ -65,8 +67,11 @@ pub(crate) async fn run(
             worker.run(cancel.clone()).await;
         }
     };
-    let (drained, (), ()) = tokio::join!(serve, work, office.run_beside(cancel.clone(), beside.clone()));
+    let present = server::stay(&presence, &cancel, &beside);
+    let (drained, (), (), present) =
+        tokio::join!(serve, work, office.run_beside(cancel.clone(), beside.clone()), present);
     db.close().await?;
+    present?;
     if let Drained::Cut { connections } = drained {
         console.warn(&format!("{connections} connections were cut at the deadline"));
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use platform::db::migrate;
+use platform::db::{migrate, presence::Presence};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -35,7 +35,9 @@ pub(crate) async fn run(
     }
     let db = server::open_database(&settings).await?;
     migrate::up(&db, &server::migrations()).await?;
-    let depot = Depot::open(&settings, Basics::new(&db)).await?;
+    let basics = Basics::new(&db);
+    let presence = Presence::register(&db, basics.ids.as_ref(), "worker", server::migrations()).await?;
+    let depot = Depot::open(&settings, basics).await?;
     let registry = depot.registry(&settings).await?;
     let known: Vec<_> = registry.kinds().collect();
     if let Some(unknown) = args.queues.iter().find(|queue| !known.contains(&queue.as_str())) {
@@ -45,7 +47,13 @@ pub(crate) async fn run(
     let worker = depot.worker(&settings, registry.only(is_wanted));
     let queues = if args.queues.is_empty() { known.join(", ") } else { args.queues.join(", ") };
     console.say(&format!("working on {queues}; stop with Ctrl-C"));
-    worker.run(cancel).await;
+    let ended = CancellationToken::new();
+    let work = async {
+        worker.run(cancel.clone()).await;
+        ended.cancel();
+    };
+    let ((), present) = tokio::join!(work, server::stay(&presence, &cancel, &ended));
     db.close().await?;
+    present?;
     Ok(ExitCode::SUCCESS)
 }

@@ -13,14 +13,14 @@ use anyhow::Context;
 use identity::{Identity, IdentityService, Mailer, NoMailer, SmtpMailer};
 use platform::{
     config,
-    db::{Db, DbOptions, Target, migrate::Migrations},
+    db::{Db, Servers, Target, migrate::Migrations, presence::Presence},
     events,
     idempotency::{self, Idempotency},
     jobs,
     redis::{Redis, RedisHealth},
     secrets::{Sealer, SecretKeys},
     server::{
-        health::{Component, DatabaseHealth, Health},
+        health::{Component, DatabaseHealth, Health, ReplicaHealth},
         metrics::Metrics,
         rate_limit::MemoryLimiter,
         router::{Assembled, Parts, assemble},
@@ -37,6 +37,8 @@ use crate::settings::Settings;
 
 /// Names the database, where it is not a file in the data folder.
 const DATABASE_VARIABLE: &str = "DATABASE_URL";
+/// Names a replica of it for reads.
+const REPLICA_VARIABLE: &str = "DATABASE_REPLICA_URL";
 /// Names the Redis that a team shares.
 const REDIS_VARIABLE: &str = "REDIS_URL";
 /// Holds the secret of the installation, where it is not a file in the data folder.
@@ -72,6 +74,14 @@ pub(crate) fn migrations() -> Vec<Migrations> {
     ]
 }
 
+/// The database that the environment names, where it names one.
+pub(crate) async fn find_database(settings: &Settings) -> anyhow::Result<Option<Db>> {
+    if config::secret(DATABASE_VARIABLE)?.is_none() {
+        return Ok(None);
+    }
+    open_database(settings).await.map(Some)
+}
+
 /// Opens the database that the environment names, or the one in the data folder.
 pub(crate) async fn open_database(settings: &Settings) -> anyhow::Result<Db> {
     use secrecy::ExposeSecret as _;
@@ -82,7 +92,22 @@ pub(crate) async fn open_database(settings: &Settings) -> anyhow::Result<Db> {
         make_folder(settings)?;
         Target::file(&settings.data.join("server.db"))
     };
-    Ok(Db::open(&DbOptions::new(target)).await?)
+    let replica = config::secret(REPLICA_VARIABLE)?;
+    let replica = replica.map(|address| Servers::replica(address.expose_secret())).transpose()?;
+    Ok(Db::open(&settings.database.options(target, replica)).await?)
+}
+
+/// Says that this program runs until `ended`, and ends it when its database is no more one that it can work on.
+pub(crate) async fn stay(
+    presence: &Presence,
+    cancel: &CancellationToken,
+    ended: &CancellationToken,
+) -> anyhow::Result<()> {
+    let kept = presence.keep(ended).await;
+    if kept.is_err() {
+        cancel.cancel();
+    }
+    Ok(kept?)
 }
 
 /// The Redis that the environment names. It need not be there yet.
@@ -187,6 +212,9 @@ fn components(settings: &Settings, depot: &Depot) -> Vec<Arc<dyn Component>> {
         Arc::new(disk),
         Arc::new(health::Programs(depot.ffmpeg.clone())),
     ];
+    if depot.basics.db.has_replica() {
+        components.push(Arc::new(ReplicaHealth(depot.basics.db.clone())));
+    }
     if let Some(redis) = &depot.redis {
         components.push(Arc::new(RedisHealth(redis.clone())));
     }

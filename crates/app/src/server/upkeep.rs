@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use metrics::{describe_gauge, gauge};
-use platform::idempotency::Idempotency;
+use metrics::{describe_counter, describe_gauge, gauge};
+use platform::{db::READS, idempotency::Idempotency};
 use tokio_util::sync::CancellationToken;
 
 use super::Depot;
@@ -32,6 +32,7 @@ impl Upkeep {
         describe_gauge!(OLDEST, "Seconds that the job waits which waits longest, by kind");
         describe_gauge!(CONNECTIONS, "Open connections to the database");
         describe_gauge!(IDLE_CONNECTIONS, "Open connections to the database that wait for work");
+        describe_counter!(READS, "Reads that a replica may serve, by who served them and why");
         Self { depot, idempotency }
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use identity::{IdentitySettings, MailSettings};
 use platform::{
     config::{self, Setting, default_data_folder},
+    db::DatabaseSettings,
     resources::{self, MemoryBudget},
     server::settings::ServerSettings,
     storage::StorageSettings,
@@ -30,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) cache: CacheSettings,
     pub(crate) programs: ProgramSettings,
     pub(crate) log: LogSettings,
+    pub(crate) database: DatabaseSettings,
     pub(crate) server: ServerSettings,
     pub(crate) storage: StorageSettings,
     pub(crate) identity: IdentitySettings,
@@ -90,6 +92,7 @@ impl Default for Settings {
             cache: CacheSettings::default(),
             programs: ProgramSettings::default(),
             log: LogSettings::default(),
+            database: DatabaseSettings::default(),
             server: ServerSettings::default(),
             storage: StorageSettings::default(),
             identity: IdentitySettings::default(),
@@ -132,7 +135,13 @@ impl config::Settings for Settings {
         if self.data.as_os_str().is_empty() {
             faults.push(("data", "it is empty; name a folder".to_owned()));
         }
-        let of_sections = [self.server.faults(), self.storage.faults(), self.identity.faults(), self.mail.faults()];
+        let of_sections = [
+            self.database.faults(),
+            self.server.faults(),
+            self.storage.faults(),
+            self.identity.faults(),
+            self.mail.faults(),
+        ];
         faults.extend(of_sections.into_iter().flatten());
         faults
     }

@@ -61,6 +61,55 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "Lines for people, or one JSON object a line, on standard error.",
     },
     Setting {
+        key: "database.max_connections",
+        takes: "2 to 1000",
+        default: "10",
+        meaning: "Connections of this process to PostgreSQL, and as many to a replica; readers of SQLite. One more watches each \
+                  server. All processes together stay below PostgreSQL's `max_connections`.",
+    },
+    Setting {
+        key: "database.acquire_timeout_s",
+        takes: "1 to 300",
+        default: "10",
+        meaning: "Seconds that work waits for a connection, and for a server that takes writes.",
+    },
+    Setting {
+        key: "database.max_lifetime_minutes",
+        takes: "1 to 1440",
+        default: "30",
+        meaning: "Minutes after which a connection is made anew.",
+    },
+    Setting {
+        key: "database.idle_timeout_minutes",
+        takes: "1 to 1440",
+        default: "10",
+        meaning: "Minutes after which a connection that nobody uses is closed.",
+    },
+    Setting {
+        key: "database.statement_timeout_s",
+        takes: "1 to 3600",
+        default: "30",
+        meaning: "Seconds that a statement may run in PostgreSQL.",
+    },
+    Setting {
+        key: "database.idle_transaction_timeout_s",
+        takes: "1 to 3600",
+        default: "60",
+        meaning: "Seconds that a transaction of PostgreSQL may stand still.",
+    },
+    Setting {
+        key: "database.pooler",
+        takes: "`none` or `transaction`",
+        default: "`none`",
+        meaning: "`transaction` where `DATABASE_URL` leads to PgBouncer with `pool_mode = transaction`, or to what works like it.",
+    },
+    Setting {
+        key: "database.replica_max_lag_s",
+        takes: "1 to 60",
+        default: "5",
+        meaning: "Seconds that the replica of `DATABASE_REPLICA_URL` may be behind while it is read from.",
+    },
+    Setting {
         key: "server.listen",
         takes: "an address with a port",
         default: "`127.0.0.1:8080`",
