@@ -2,7 +2,9 @@
 //!
 //! Nothing that must not be lost lives only here. Whoever uses it says what happens while it is away.
 
-use std::time::Duration;
+mod circuit;
+
+use std::{sync::Arc, time::Duration};
 
 use ::redis::{
     AsyncConnectionConfig, Client, ErrorKind, RedisError,
@@ -11,8 +13,11 @@ use ::redis::{
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use self::circuit::{Circuit, Outcome};
 use crate::server::health::{Component, Need};
 
+/// How long those may wait who have something to fall back on.
+const SOON: Duration = Duration::from_millis(100);
 /// How long a connection may take to stand, and a command to be answered.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// How long to wait at most between two tries to reach a server that is away.
@@ -27,11 +32,18 @@ pub struct AddressError {
     reason: String,
 }
 
+/// Redis does not answer, or not in time. Why stands in the log, once for all who meet it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Redis is away")]
+pub struct Away;
+
 /// A server of Redis. Clones share the connection.
 #[derive(Clone)]
 pub struct Redis {
     client: Client,
     shared: ConnectionManager,
+    circuit: Arc<Circuit>,
+    soon: Duration,
 }
 
 impl std::fmt::Debug for Redis {
@@ -52,7 +64,44 @@ impl Redis {
             .set_number_of_retries(1);
         let shared =
             ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(|error| address_error(&error))?;
-        Ok(Self { client, shared })
+        Ok(Self { client, shared, circuit: Arc::new(Circuit::new()), soon: SOON })
+    }
+
+    /// The same server, with another time that an answer may take whose asker has something to fall back on.
+    #[must_use]
+    pub fn patient(self, soon: Duration) -> Self {
+        Self { soon, ..self }
+    }
+
+    /// Asks on the shared connection for an answer that has to come soon. While the server is away it costs nothing: who
+    /// asks is told so at once.
+    pub async fn soon<T, F, Fut>(&self, ask: F) -> Result<T, Away>
+    where
+        F: FnOnce(ConnectionManager) -> Fut,
+        Fut: Future<Output = Result<T, RedisError>>,
+    {
+        if !self.circuit.admits() {
+            return Err(Away);
+        }
+        match tokio::time::timeout(self.soon, ask(self.shared())).await {
+            Ok(Ok(answer)) => {
+                self.circuit.note(Outcome::Answered, &"");
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                self.circuit.note(Outcome::Failed, &error);
+                Err(Away)
+            }
+            Err(_) => {
+                self.circuit.note(Outcome::Late, &format_args!("no answer within {} ms", self.soon.as_millis()));
+                Err(Away)
+            }
+        }
+    }
+
+    /// Whether it answered those who asked last.
+    pub fn is_up(&self) -> bool {
+        self.circuit.is_up()
     }
 
     /// The connection that everybody shares: for commands that are answered at once.
@@ -117,6 +166,32 @@ mod tests {
         let error = Redis::open(&"http://user:secret@host".into()).unwrap_err().to_string();
         assert!(error.contains("`redis://HOST:6379/0`"), "{error}");
         assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn who_needs_an_answer_soon_does_not_wait_for_a_server_that_is_away() {
+        let server = RedisServer::start();
+        let redis = Redis::open(&server.url()).unwrap().patient(Duration::from_secs(20));
+        let ping = |mut connection: ConnectionManager| async move {
+            ::redis::cmd("PING").query_async::<String>(&mut connection).await
+        };
+        assert_eq!(redis.soon(ping).await, Ok("PONG".to_owned()));
+        server.stop();
+        assert_eq!(redis.soon(ping).await, Err(Away));
+        assert!(!redis.is_up());
+        let begun = std::time::Instant::now();
+        for _ in 0..1000 {
+            assert_eq!(redis.soon(ping).await, Err(Away));
+        }
+        assert!(begun.elapsed() < Duration::from_millis(900), "a thousand took {:?}", begun.elapsed());
+        server.restart();
+        let is_back = async {
+            while redis.soon(ping).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), is_back).await.expect("it comes back");
+        assert!(redis.is_up());
     }
 
     #[tokio::test]
