@@ -2,6 +2,7 @@
 //! servers can count together.
 
 mod memory;
+mod shared;
 mod standing;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use memory::MemoryLimiter;
+pub use shared::{LimitsHealth, RedisLimiter};
 
 pub(super) use standing::Standing;
 
