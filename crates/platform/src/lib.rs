@@ -1,5 +1,5 @@
-//! Shared IO, a module each: configuration, database, documents, events, jobs and tasks, files, HTTP client and server, memory,
-//! resources of the machine, chance, telemetry.
+//! Shared IO, a module each: configuration, database, documents, events, jobs and tasks, files, HTTP client and server,
+//! locks, memory, resources of the machine, chance, telemetry.
 
 pub mod config;
 pub mod db;
@@ -10,6 +10,7 @@ mod hex;
 pub mod http;
 pub mod idempotency;
 pub mod jobs;
+pub mod locks;
 pub mod memory;
 pub mod redis;
 pub mod resources;

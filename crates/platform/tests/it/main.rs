@@ -9,6 +9,7 @@ mod db;
 mod events;
 mod failover;
 mod jobs;
+mod locks;
 mod migrate;
 mod replica;
 mod server;
