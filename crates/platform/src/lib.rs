@@ -1,6 +1,7 @@
-//! Shared IO, a module each: configuration, database, documents, events, jobs and tasks, files, HTTP client and server,
+//! Shared IO, a module each: caches, configuration, database, documents, events, jobs and tasks, files, HTTP client and server,
 //! locks, memory, resources of the machine, chance, telemetry.
 
+pub mod cache;
 pub mod config;
 pub mod db;
 pub mod documents;

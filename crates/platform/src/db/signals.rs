@@ -41,6 +41,8 @@ pub enum Topic {
     Outbox,
     /// Events have their places and can be delivered.
     Events,
+    /// What caches hold of a change is invalid; who changed it and what is told.
+    Cache,
 }
 
 /// The calls of one open database.
@@ -70,7 +72,7 @@ impl Default for Signals {
 }
 
 impl Topic {
-    const ALL: [Self; 5] = [Self::Jobs, Self::Cancellations, Self::Progress, Self::Outbox, Self::Events];
+    const ALL: [Self; 6] = [Self::Jobs, Self::Cancellations, Self::Progress, Self::Outbox, Self::Events, Self::Cache];
 
     fn name(self) -> &'static str {
         match self {
@@ -79,6 +81,7 @@ impl Topic {
             Self::Progress => "progress",
             Self::Outbox => "outbox",
             Self::Events => "events",
+            Self::Cache => "cache",
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Purpose {
     Fields,
     /// Links that open a file.
     Links,
+    /// What was looked up and lies outside of the process for a while.
+    Lookups,
 }
 
 impl Purpose {
@@ -35,6 +37,7 @@ impl Purpose {
             Self::AuditLog => b"pressroom audit log v1",
             Self::Fields => b"pressroom sealed fields v1",
             Self::Links => b"pressroom links v1",
+            Self::Lookups => b"pressroom lookups v1",
         }
     }
 }

@@ -28,6 +28,11 @@ impl Sealer {
         Self { keys: secrets.derive(Purpose::Fields), rng }
     }
 
+    /// A sealer for what was looked up: it seals so much that it has keys of its own.
+    pub fn of_lookups(secrets: &SecretKeys, rng: Arc<dyn Rng>) -> Self {
+        Self { keys: secrets.derive(Purpose::Lookups), rng }
+    }
+
     /// `plain` sealed for `place` (a table, a column and a row), where alone it can be opened again.
     pub fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let key = self.keys.first().ok_or(SealError)?;

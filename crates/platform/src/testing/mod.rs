@@ -8,10 +8,14 @@ mod schema;
 mod server;
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use kernel::SystemClock;
 use sea_orm::ConnectionTrait as _;
 
 pub use cluster::PostgresCluster;
@@ -20,7 +24,13 @@ pub use postgres::PostgresServer;
 pub use redis::RedisServer;
 pub use server::{Answer, Believer, Call, TestParts, TestServer};
 
-use crate::db::{Backend, Db, DbFault, DbOptions, Pooler, Target};
+use crate::{
+    cache::{Caches, CachesParts, LookupSettings},
+    db::{Backend, Db, DbFault, DbOptions, Pooler, Target},
+    redis::Redis,
+    rng::SystemRng,
+    secrets::{Sealer, SecretKeys},
+};
 
 /// How long a test waits for the server to make a database, and to let it in.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -92,6 +102,30 @@ impl TestDb {
 
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// Caches of a server on the database that has no Redis, and so nothing on the disk.
+    pub fn caches(&self) -> Caches {
+        self.caches_on(None)
+    }
+
+    /// Caches of a server of a team.
+    ///
+    /// # Panics
+    ///
+    /// Never: the secret is long enough.
+    pub fn caches_on(&self, redis: Option<&Redis>) -> Caches {
+        let secrets = SecretKeys::new("a secret for tests, long enough to be one".to_owned().into(), Vec::new());
+        let (secrets, rng) = (secrets.unwrap_or_else(|error| panic!("{error}")), Arc::new(SystemRng));
+        Caches::new(CachesParts {
+            db: self.db.clone(),
+            redis: redis.cloned(),
+            sealer: Sealer::of_lookups(&secrets, rng.clone()),
+            clock: Arc::new(SystemClock),
+            rng,
+            folder: std::env::temp_dir().join("pressroom-lookups"),
+            settings: LookupSettings::default(),
+        })
     }
 
     /// What opens the same database again, as another process would.

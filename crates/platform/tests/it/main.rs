@@ -5,6 +5,7 @@
     reason = "what cannot be set up is a failed test, in functions beside the tests too"
 )]
 
+mod cache;
 mod db;
 mod events;
 mod failover;
