@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use kernel::{Clock, IdSource, Rng};
 use platform::{
+    cache::Caches,
     db::Db,
     secrets::SecretKeys,
     server::{Authenticator, headers::Transport, rate_limit::RateLimiter},
@@ -47,6 +48,7 @@ pub struct Deps {
     pub rng: Arc<dyn Rng>,
     pub ids: Arc<dyn IdSource>,
     pub limiter: Arc<dyn RateLimiter>,
+    pub caches: Caches,
     pub mailer: Arc<dyn Mailer>,
     pub secrets: SecretKeys,
     pub settings: IdentitySettings,
@@ -70,7 +72,8 @@ pub struct Identity {
 
 /// Puts identity together.
 pub fn build(deps: Deps) -> Result<Identity, IdentityError> {
-    let Deps { db, clock, rng, ids, limiter, mailer, secrets, settings, public_origin, origins, transport } = deps;
+    let Deps { db, clock, rng, ids, limiter, caches, mailer, secrets, settings, public_origin, origins, transport } =
+        deps;
     let store = Arc::new(store::Store::new(db.clone()));
     let stores = service::Stores {
         users: store.clone(),
@@ -88,6 +91,7 @@ pub fn build(deps: Deps) -> Result<Identity, IdentityError> {
         rng,
         ids,
         limiter,
+        caches,
         mailer,
         secrets,
         settings,

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use kernel::{ApiKeyId, ErrorKind, Page, PageRequest, SessionId, UserId};
 use platform::db::{DbError, Transaction};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::IdentityError,
@@ -25,14 +26,14 @@ pub struct PasswordChange<'a> {
 }
 
 /// A session with its user, as both are now.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SessionOf {
     pub session: Session,
     pub user: User,
 }
 
 /// An API key with its user, as both are now.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ApiKeyOf {
     pub key: ApiKey,
     pub user: User,

@@ -1,11 +1,12 @@
 //! Keys for programs.
 
 use kernel::{ApiKeyId, Permissions, UserId};
+use serde::{Deserialize, Serialize};
 
 use super::Name;
 
 /// A key as its owner sees it after it was made: everything but the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     pub id: ApiKeyId,
     pub user_id: UserId,

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// The longest address that mail servers must take (RFC 5321, less the brackets).
 const MAX_LENGTH: usize = 254;
@@ -10,7 +10,8 @@ const MAX_LENGTH: usize = 254;
 const MAX_LOCAL_LENGTH: usize = 64;
 
 /// A mail address in lower case. `Debug` does not show it, so that it does not get into logs.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
 pub struct Email(String);
 
 /// Why a text is no address.

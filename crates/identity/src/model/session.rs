@@ -1,10 +1,10 @@
 //! Sessions: what comes of a login, and when a token that renews it still does.
 
 use kernel::{SessionId, UserId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One login.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     pub id: SessionId,
     pub user_id: UserId,
@@ -16,7 +16,7 @@ pub struct Session {
 }
 
 /// What the user agent holds of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionKind {
     /// A short access token, and a refresh token for the next one: programs.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Email, Name};
 
 /// Somebody with an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     pub id: UserId,
     pub email: Email,

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use kernel::{Actor, Credential};
 
-use super::{DAY_MS, IdentityService, Inner, memory::TokenOf};
+use super::{
+    DAY_MS, IdentityService, Inner,
+    memory::{TokenOf, of_user},
+};
 use crate::{
     error::IdentityError,
     model::{Session, Status, User},
@@ -32,9 +35,12 @@ impl IdentityService {
     pub async fn authenticate_cookie(&self, shown: &str) -> Result<Actor, IdentityError> {
         let hash = SecretHash::of_shown(SecretKind::Session, shown).ok_or(IdentityError::SessionEnded)?;
         let now_ms = self.inner.now_ms();
-        let look_up =
-            async { self.inner.stores.sessions.find_by_cookie(&hash).await?.ok_or(IdentityError::SessionEnded) };
-        let found = self.inner.memory.cookies.find_or(hash.clone(), now_ms, look_up).await?;
+        let look_up = || async {
+            let found = self.inner.stores.sessions.find_by_cookie(&hash).await?;
+            Ok::<_, IdentityError>(of_user(found, |found| found.user.id))
+        };
+        let found = self.inner.memory.cookies.get_or_compute(hash.as_str(), look_up).await?;
+        let found = found.ok_or(IdentityError::SessionEnded)?;
         self.inner.usage.note_session(found.session.id, now_ms);
         self.inner.admit(&found, Credential::Cookie(found.session.id))
     }
@@ -57,19 +63,24 @@ impl Inner {
 
     /// The session of a token that is one of ours; it may have run out by now.
     async fn find_token(&self, shown: &str) -> Result<Arc<TokenOf>, IdentityError> {
-        let look_up = async {
+        let look_up = || async {
             let claims = self.verify_token(shown).await?;
             let found = self.stores.sessions.find(claims.sid).await?;
-            let found = found.filter(|found| found.user.id == claims.sub).ok_or(IdentityError::SessionEnded)?;
-            Ok(TokenOf { claims, found })
+            let found = found.filter(|found| found.user.id == claims.sub).map(|found| TokenOf { claims, found });
+            Ok::<_, IdentityError>(of_user(found, |token| token.found.user.id))
         };
-        self.memory.tokens.find_or(SecretHash::of(shown), self.now_ms(), look_up).await
+        let found = self.memory.tokens.get_or_compute(SecretHash::of(shown).as_str(), look_up).await?;
+        found.ok_or(IdentityError::SessionEnded)
     }
 
     async fn authenticate_api_key(&self, hash: &SecretHash) -> Result<Actor, IdentityError> {
         let now_ms = self.now_ms();
-        let look_up = async { self.stores.api_keys.find_by_secret(hash).await?.ok_or(IdentityError::ApiKeyRefused) };
-        let found = self.memory.api_keys.find_or(hash.clone(), now_ms, look_up).await?;
+        let look_up = || async {
+            let found = self.stores.api_keys.find_by_secret(hash).await?;
+            Ok::<_, IdentityError>(of_user(found, |found| found.user.id))
+        };
+        let found = self.memory.api_keys.get_or_compute(hash.as_str(), look_up).await?;
+        let found = found.ok_or(IdentityError::ApiKeyRefused)?;
         let ApiKeyOf { key, user } = found.as_ref();
         if key.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms) || user.status == Status::Banned {
             return Err(IdentityError::ApiKeyRefused);

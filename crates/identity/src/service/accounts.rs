@@ -75,8 +75,13 @@ impl IdentityService {
         let now_ms = self.inner.now_ms();
         let renamed = User { name, version: user.version + 1, updated_at_ms: now_ms, ..user.clone() };
         let (inner, renamed) = (&self.inner, &renamed);
-        inner.db.transaction(|tx| async move { inner.stores.users.update(&tx, renamed).await }).await?;
-        inner.memory.forget();
+        inner
+            .db
+            .transaction(|tx| async move {
+                inner.stores.users.update(&tx, renamed).await?;
+                Ok::<_, IdentityError>(inner.memory.forget_in(&tx, renamed.id).await?)
+            })
+            .await?;
         Ok(renamed.clone())
     }
 
@@ -108,12 +113,11 @@ impl IdentityService {
                 // A letter that is on its way opens nothing any more.
                 inner.stores.resets.remove(&tx, user).await?;
                 let count = inner.stores.sessions.revoke_all(&tx, user, keep, inner.now_ms()).await?;
+                inner.memory.forget_in(&tx, user).await?;
                 let deed = Deed::new(Act::PasswordChanged, Some(user), origin).detail("sessions", count);
                 inner.note_in(&tx, &deed).await
             })
-            .await?;
-        inner.memory.forget();
-        Ok(())
+            .await
     }
 }
 

@@ -53,10 +53,10 @@ impl IdentityService {
                 if changed.status == Status::Banned {
                     inner.stores.sessions.revoke_all(&tx, user.id, None, inner.now_ms()).await?;
                 }
+                inner.memory.forget_in(&tx, user.id).await?;
                 inner.note_in(&tx, &deed(actor, user, changed, origin)).await
             })
             .await?;
-        inner.memory.forget();
         Ok(changed.clone())
     }
 }

@@ -83,11 +83,10 @@ impl IdentityService {
                 if !inner.stores.api_keys.remove(&tx, id, actor.user_id).await? {
                     return Err(IdentityError::ApiKeyNotFound(id.to_string()));
                 }
+                inner.memory.forget_in(&tx, actor.user_id).await?;
                 let deed = Deed::new(Act::ApiKeyRevoked, Some(actor.user_id), origin).subject(&id);
                 inner.note_in(&tx, &deed).await
             })
-            .await?;
-        inner.memory.forget();
-        Ok(())
+            .await
     }
 }

@@ -113,6 +113,7 @@ impl IdentityService {
                 if judge_refresh(inner.stores.refresh.state(&tx, shown).await?, now_ms) == Presented::Revoke {
                     let (session, user) = (found.session.id, found.user.id);
                     inner.stores.sessions.revoke(&tx, session, user, now_ms).await?;
+                    inner.memory.forget_in(&tx, user).await?;
                     let deed = Deed::new(Act::RefreshReplayed, Some(user), origin).subject(&session);
                     inner.note_in(&tx, &deed).await?;
                     return Ok(Renewal::Revoked);
@@ -131,11 +132,8 @@ impl IdentityService {
                 inner.usage.note_session(opened.session.id, inner.now_ms());
                 Ok(*opened)
             }
-            Renewal::Revoked => {
-                inner.memory.forget();
-                Err(IdentityError::RefreshRefused)
-            }
-            Renewal::Refused => Err(IdentityError::RefreshRefused),
+            // One was a copy: its session has ended.
+            Renewal::Revoked | Renewal::Refused => Err(IdentityError::RefreshRefused),
         }
     }
 }

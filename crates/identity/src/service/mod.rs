@@ -17,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use kernel::{Clock, IdSource, Rng};
 use platform::{
+    cache::Caches,
     db::{Db, DbError, Transaction},
     events::Outbox,
     secrets::{Purpose, Sealer, SecretKeys},
@@ -73,6 +74,7 @@ pub struct Deps {
     pub rng: Arc<dyn Rng>,
     pub ids: Arc<dyn IdSource>,
     pub limiter: Arc<dyn RateLimiter>,
+    pub caches: Caches,
     pub mailer: Arc<dyn Mailer>,
     pub secrets: SecretKeys,
     pub settings: IdentitySettings,
@@ -109,7 +111,7 @@ struct Inner {
 impl IdentityService {
     /// Makes what the service works with; nothing is read or written yet.
     pub fn new(deps: Deps) -> Result<Self, IdentityError> {
-        let Deps { db, stores, clock, rng, ids, limiter, mailer, secrets, settings, public_origin } = deps;
+        let Deps { db, stores, clock, rng, ids, limiter, caches, mailer, secrets, settings, public_origin } = deps;
         let access = AccessTokens { issuer: public_origin.clone(), lifetime_s: settings.access_token_s.into() };
         let sealer = Sealer::new(&secrets, rng.clone());
         let inner = Inner {
@@ -117,7 +119,7 @@ impl IdentityService {
             keys: Keys::new(settings.algorithm, secrets.derive(Purpose::AccessTokens), sealer),
             audit: AuditLog::new(stores.audit.clone(), secrets.derive(Purpose::AuditLog), clock.clone()),
             throttle: Throttle::new(limiter),
-            memory: Memory::default(),
+            memory: Memory::new(caches),
             usage: Usage::default(),
             resets: ResetQueue::new(mailer),
             outbox: Outbox::new(db.clone(), clock.clone(), ids.clone()),

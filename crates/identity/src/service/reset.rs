@@ -108,13 +108,12 @@ impl IdentityService {
                 let user = inner.stores.resets.take(&tx, shown, now_ms).await?.ok_or(IdentityError::ResetRefused)?;
                 inner.stores.users.set_password(&tx, user, hash).await?;
                 let count = inner.stores.sessions.revoke_all(&tx, user, None, now_ms).await?;
+                inner.memory.forget_in(&tx, user).await?;
                 receipt.keep(&tx, &()).await?;
                 let deed = Deed::new(Act::PasswordReset, Some(user), origin).subject(&user);
                 inner.note_in(&tx, &deed.detail("sessions", count)).await
             })
-            .await?;
-        inner.memory.forget();
-        Ok(())
+            .await
     }
 }
 

@@ -47,12 +47,11 @@ impl IdentityService {
             .transaction(|tx| async move {
                 let count = inner.stores.sessions.revoke_all(&tx, user, None, inner.now_ms()).await?;
                 receipt.keep(&tx, &()).await?;
+                inner.memory.forget_in(&tx, user).await?;
                 let deed = Deed::new(Act::LoggedOutEverywhere, Some(user), origin).detail("sessions", count);
                 inner.note_in(&tx, &deed).await
             })
-            .await?;
-        inner.memory.forget();
-        Ok(())
+            .await
     }
 
     async fn revoke(
@@ -63,18 +62,17 @@ impl IdentityService {
         receipt: &Receipt<()>,
     ) -> Result<bool, IdentityError> {
         let (inner, user) = (&self.inner, actor.user_id);
-        let was_there = inner
+        inner
             .db
             .transaction(|tx| async move {
                 let was_there = inner.stores.sessions.revoke(&tx, id, user, inner.now_ms()).await?;
                 receipt.keep(&tx, &()).await?;
                 if was_there {
+                    inner.memory.forget_in(&tx, user).await?;
                     inner.note_in(&tx, deed).await?;
                 }
-                Ok::<_, IdentityError>(was_there)
+                Ok(was_there)
             })
-            .await?;
-        inner.memory.forget();
-        Ok(was_there)
+            .await
     }
 }

@@ -10,6 +10,7 @@ use identity::{
 };
 use kernel::{ManualClock, Plan, Role};
 use platform::{
+    cache::Caches,
     db::migrate,
     events, idempotency,
     server::health::Health,
@@ -69,6 +70,11 @@ pub(crate) async fn world_with(test: &TestDb, settings: IdentitySettings) -> Wor
 
 /// Another server on the same database and with the same clock.
 pub(crate) async fn world_at(test: &TestDb, settings: IdentitySettings, clock: ManualClock) -> World {
+    world_of(test, settings, clock, test.caches()).await
+}
+
+/// The same, with these caches.
+pub(crate) async fn world_of(test: &TestDb, settings: IdentitySettings, clock: ManualClock, caches: Caches) -> World {
     migrate::up(test.db(), &[events::migrations(), idempotency::migrations(), identity::migrations()]).await.unwrap();
     let mut parts = TestParts::new(test.db(), Arc::new(clock.clone()));
     parts.settings.address_units_per_minute = 1_000_000;
@@ -82,6 +88,7 @@ pub(crate) async fn world_at(test: &TestDb, settings: IdentitySettings, clock: M
         rng: parts.rng.clone(),
         ids: parts.ids.clone(),
         limiter: parts.limiter.clone(),
+        caches,
         mailer: Arc::new(mail.clone()),
         secrets: parts.secrets.clone(),
         settings,

@@ -13,3 +13,4 @@ mod plans;
 mod refresh;
 mod sign_in;
 mod signing_keys;
+mod team;
