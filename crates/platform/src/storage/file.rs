@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use kernel::{UserId, id_type};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::ObjectId;
 
@@ -15,7 +16,7 @@ const NAMELESS: &str = "file";
 const MAX_MEDIA_TYPE_BYTES: usize = 127;
 
 /// A file that is whole and was looked into. It never changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     pub id: FileId,
     pub owner: UserId,
@@ -23,10 +24,19 @@ pub struct File {
     pub media_type: MediaType,
     pub size_bytes: u64,
     /// BLAKE3 of its bytes.
+    #[serde(serialize_with = "write_hash", deserialize_with = "read_hash")]
     pub hash: blake3::Hash,
     /// Milliseconds since the Unix epoch.
     pub created_at_ms: i64,
     pub(super) object: ObjectId,
+}
+
+fn write_hash<S: Serializer>(hash: &blake3::Hash, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(hash.to_hex().as_str())
+}
+
+fn read_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<blake3::Hash, D::Error> {
+    blake3::Hash::from_hex(String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
 /// A file that is to be.
@@ -38,7 +48,8 @@ pub struct NewFile {
 }
 
 /// What its owner calls a file: for people, and never a part of a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct FileName(String);
 
 impl FileName {
@@ -62,7 +73,8 @@ impl fmt::Display for FileName {
 }
 
 /// What a file holds, as `video/mp4`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct MediaType(String);
 
 /// A text that is no media type.

@@ -12,6 +12,7 @@ use super::{
     uploads::{Intakes, Turns},
 };
 use crate::{
+    cache::{Cached, Caches, Computed, Policy, Reach},
     db::{Db, Transaction},
     idempotency::Receipt,
 };
@@ -19,11 +20,26 @@ use crate::{
 /// How much of a file that is taken over is read at a time.
 const READ_BYTES: usize = 256 * 1024;
 
+/// The rows of files: a player asks for one in many ranges. A row never changes, so one that was not removed is good for long;
+/// while the database does not answer, links still open what Redis knows to be there. That there is no file is not kept: an
+/// upload becomes one under its own id.
+const ROWS: Policy = Policy {
+    name: "files",
+    version: 1,
+    reach: Reach::TeamAndDisk,
+    ttl: Duration::from_mins(10),
+    absent_ttl: Duration::ZERO,
+    grace: Duration::from_hours(24),
+    patience: Duration::from_secs(1),
+    memory_percent: 20,
+};
+
 /// What the service of files is made of.
 #[derive(Debug, Clone)]
 pub struct FilesParts {
     pub db: Db,
     pub objects: Objects,
+    pub caches: Caches,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
     pub inspection: Inspection,
@@ -42,14 +58,16 @@ pub struct Files {
     pub(super) settings: Arc<StorageSettings>,
     pub(super) turns: Turns,
     pub(super) intakes: Intakes,
+    rows: Cached<File>,
     links: Links,
 }
 
 impl Files {
     pub fn new(parts: FilesParts) -> Self {
-        let FilesParts { db, objects, clock, ids, inspection, links, settings } = parts;
+        let FilesParts { db, objects, caches, clock, ids, inspection, links, settings } = parts;
         let (turns, intakes) = (Turns::default(), Intakes::default());
-        Self { db, objects, clock, ids, inspection, settings: Arc::new(settings), turns, intakes, links }
+        let rows = caches.cached(ROWS);
+        Self { db, objects, clock, ids, inspection, settings: Arc::new(settings), turns, intakes, rows, links }
     }
 
     /// The limits in force.
@@ -169,7 +187,7 @@ impl Files {
     /// A file of the one who asks. Those of others are not there for anybody else.
     pub async fn get(&self, actor: &Actor, id: FileId) -> Result<File, StorageError> {
         require_reading(actor)?;
-        let file = table::find(&self.db, id).await?;
+        let file = self.find_row(id).await?;
         file.filter(|file| file.owner == actor.user_id).ok_or(StorageError::NoFile(id))
     }
 
@@ -183,7 +201,17 @@ impl Files {
     /// The file that a link opens.
     pub async fn open_link(&self, id: FileId, token: &str) -> Result<File, StorageError> {
         self.links.verify(id, token, self.clock.now_ms())?;
-        table::find(&self.db, id).await?.ok_or(StorageError::NoFile(id))
+        self.find_row(id).await?.ok_or(StorageError::NoFile(id))
+    }
+
+    /// A file as its row was a moment ago.
+    async fn find_row(&self, id: FileId) -> Result<Option<File>, StorageError> {
+        let look_up = || async {
+            let found = table::find(&self.db, id).await?;
+            Ok::<_, StorageError>(found.map_or_else(Computed::absent, Computed::found))
+        };
+        let found = self.rows.get_or_compute(&id.to_string(), look_up).await?;
+        Ok(found.map(|file| file.as_ref().clone()))
     }
 
     /// A file, for the server's own work on it.
@@ -227,7 +255,11 @@ impl Files {
     pub async fn delete(&self, actor: &Actor, id: FileId) -> Result<(), StorageError> {
         require_writing(actor)?;
         let file = &self.get(actor, id).await?;
-        let is_removed = self.db.transaction(|tx| async move { remove_in(&tx, file).await }).await?;
+        let remove = |tx: Transaction| async move {
+            self.rows.invalidate_in(&tx, &file.id.to_string()).await?;
+            remove_in(&tx, file).await
+        };
+        let is_removed = self.db.transaction(remove).await?;
         if is_removed {
             self.objects.discard(&[file.object]).await;
         }

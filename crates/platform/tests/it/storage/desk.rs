@@ -73,6 +73,7 @@ impl Desk {
         let parts = FilesParts {
             db: test.db().clone(),
             objects: Objects::in_folder(folder.path(), ids.clone()).unwrap(),
+            caches: test.caches(),
             clock: Arc::new(clock.clone()),
             ids,
             inspection: Inspection { content: content.clone(), scanner: None },
