@@ -26,7 +26,9 @@ pub(crate) async fn run(args: AuditArgs, global: &Global, console: &Console) -> 
     let Action::Verify = args.action;
     let settings = wiring::settings(global.data.as_deref())?;
     let db = server::open_database(&settings).await?;
-    let verification = server::identity(&settings, &server::Basics::new(&db))?.service.verify_audit().await?;
+    let basics = server::Basics::new(&db);
+    let shared = server::Shared::new(&settings, &basics, None)?;
+    let verification = server::identity(&settings, &basics, &shared)?.service.verify_audit().await?;
     db.close().await?;
     match verification {
         Verification::Whole { entries } => {

@@ -13,7 +13,7 @@ use crate::{
         Global,
         console::{Console, print, print_json},
     },
-    server::{self, Basics},
+    server::{self, Basics, Shared},
     wiring,
 };
 
@@ -67,7 +67,10 @@ pub(crate) async fn run(args: UserArgs, global: &Global, console: &Console) -> a
     let settings = wiring::settings(global.data.as_deref())?;
     let db = server::open_database(&settings).await?;
     migrate::up(&db, &server::migrations()).await?;
-    let service = server::identity(&settings, &Basics::new(&db))?.service;
+    let basics = Basics::new(&db);
+    // A new account changes nothing that anybody looked up.
+    let shared = Shared::new(&settings, &basics, None)?;
+    let service = server::identity(&settings, &basics, &shared)?.service;
     let password = make_password(&SystemRng);
     let name = match args.name {
         Some(name) => name,

@@ -15,7 +15,7 @@ use platform::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{content::Probe, open_redis, secrets};
+use super::{Shared, content::Probe, open_redis, secrets};
 use crate::{settings::Settings, wiring};
 
 /// What everything on a database is built on. Clones share everything.
@@ -38,6 +38,7 @@ pub(crate) struct Depot {
     pub(crate) ffmpeg: Ffmpeg,
     /// What the servers and workers of a team share in memory, where there is one.
     pub(crate) redis: Option<Redis>,
+    pub(crate) shared: Shared,
 }
 
 impl Basics {
@@ -54,6 +55,8 @@ impl Depot {
     /// The depot on a database that is migrated.
     pub(crate) async fn open(settings: &Settings, basics: Basics) -> anyhow::Result<Self> {
         let Basics { db, clock, rng, ids } = basics.clone();
+        let redis = open_redis()?;
+        let shared = Shared::new(settings, &basics, redis.as_ref())?;
         let jobs = Jobs::new(db.clone(), clock.clone(), ids.clone(), rng.clone());
         let ffmpeg = wiring::ffmpeg(settings).await?;
         let objects = Objects::in_folder(&settings.storage.folder_in(&settings.data), ids.clone())?;
@@ -62,6 +65,7 @@ impl Depot {
         let files = Files::new(FilesParts {
             db,
             objects: objects.clone(),
+            caches: shared.caches.clone(),
             clock,
             ids,
             inspection: Inspection { content: Arc::new(Probe(ffmpeg.clone())), scanner },
@@ -69,7 +73,7 @@ impl Depot {
             settings: settings.storage.clone(),
         });
         let workshop = Workshop::new(settings.data.join("work"), files.clone());
-        Ok(Self { basics, jobs, objects, files, workshop, ffmpeg, redis: open_redis()? })
+        Ok(Self { basics, jobs, objects, files, workshop, ffmpeg, redis, shared })
     }
 
     /// A worker that does the jobs of `registry`.

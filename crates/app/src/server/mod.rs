@@ -3,6 +3,7 @@
 mod content;
 mod depot;
 mod health;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -12,17 +13,17 @@ use std::sync::Arc;
 use anyhow::Context;
 use identity::{Identity, IdentityService, Mailer, NoMailer, SmtpMailer};
 use platform::{
+    cache::Caches,
     config,
     db::{Db, Servers, Target, migrate::Migrations, presence::Presence},
     events,
     idempotency::{self, Idempotency},
-    jobs,
-    redis::{Redis, RedisHealth},
+    jobs, locks,
+    redis::Redis,
     secrets::{Sealer, SecretKeys},
     server::{
         health::{Component, DatabaseHealth, Health, ReplicaHealth},
         metrics::Metrics,
-        rate_limit::MemoryLimiter,
         router::{Assembled, Parts, assemble},
     },
     storage,
@@ -31,8 +32,11 @@ use platform::{
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use self::depot::{Basics, Depot};
 use self::upkeep::Upkeep;
+pub(crate) use self::{
+    depot::{Basics, Depot},
+    shared::Shared,
+};
 use crate::settings::Settings;
 
 /// Names the database, where it is not a file in the data folder.
@@ -47,8 +51,6 @@ const SECRET_VARIABLE: &str = "SECRET_KEY";
 const PREVIOUS_SECRET_VARIABLE: &str = "SECRET_KEY_PREVIOUS";
 /// Holds the password of the mail server.
 const MAIL_PASSWORD_VARIABLE: &str = "SMTP_PASSWORD";
-/// Users and addresses whose requests are counted at a time.
-const MAX_COUNTED: usize = 100_000;
 
 /// A server that is put together and does not listen yet.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub(crate) struct Office {
     pub(crate) health: Health,
     identity: IdentityService,
     tasks: Tasks,
+    caches: Caches,
     relay: events::Relay,
     upkeep: Upkeep,
 }
@@ -67,6 +70,7 @@ pub(crate) fn migrations() -> Vec<Migrations> {
         events::migrations(),
         idempotency::migrations(),
         jobs::migrations(),
+        locks::migrations(),
         storage::migrations(),
         identity::migrations(),
         videos::desk::migrations(),
@@ -116,11 +120,12 @@ fn open_redis() -> anyhow::Result<Option<Redis>> {
 }
 
 /// Identity alone, for commands that need nothing else of the server.
-pub(crate) fn identity(settings: &Settings, basics: &Basics) -> anyhow::Result<Identity> {
+pub(crate) fn identity(settings: &Settings, basics: &Basics, shared: &Shared) -> anyhow::Result<Identity> {
     let Basics { db, clock, rng, ids } = basics.clone();
     Ok(identity::build(identity::Deps {
         db,
-        limiter: Arc::new(MemoryLimiter::new(clock.clone(), MAX_COUNTED)),
+        limiter: shared.limiter.clone(),
+        caches: shared.caches.clone(),
         secrets: secrets(settings, &rng)?,
         mailer: mailer(settings)?,
         settings: settings.identity.clone(),
@@ -158,13 +163,13 @@ impl Office {
     /// Puts the server together on a depot whose database is migrated.
     pub(crate) fn new(settings: &Settings, depot: &Depot) -> anyhow::Result<Self> {
         let Basics { db, clock, rng, ids } = depot.basics.clone();
-        let Depot { jobs, files, .. } = depot.clone();
+        let Depot { jobs, files, shared, .. } = depot.clone();
         let sealer = Sealer::new(&secrets(settings, &rng)?, rng);
         let idempotency = Idempotency::new(db.clone(), sealer, clock.clone(), ids.clone());
         let tasks = Tasks::new(jobs.clone(), files.clone());
         let of_videos = videos::desk::Desk::new(jobs.clone(), files.clone(), clock.clone(), ids.clone());
         let of_dubs = dubbing::desk::Desk::new(jobs, files.clone(), clock.clone(), ids.clone());
-        let Identity { service, routes, authenticator } = identity(settings, &depot.basics)?;
+        let Identity { service, routes, authenticator } = identity(settings, &depot.basics, &shared)?;
         let (health, metrics) = (Health::new(components(settings, depot)), Metrics::of_process());
         let api = OpenApiRouter::new()
             .merge(routes)
@@ -175,7 +180,7 @@ impl Office {
         let parts = Parts {
             settings: settings.server.clone(),
             ids,
-            limiter: Arc::new(MemoryLimiter::new(clock.clone(), MAX_COUNTED)),
+            limiter: shared.limiter.clone(),
             authenticator,
             idempotency: idempotency.clone(),
             health: health.clone(),
@@ -183,7 +188,8 @@ impl Office {
         };
         let relay = events::Relay::new(db, clock, Arc::new(events::LocalBus::default()), Vec::new());
         let upkeep = Upkeep::new(depot.clone(), idempotency);
-        Ok(Self { assembled: assemble(api, parts), health, identity: service, tasks, relay, upkeep })
+        let caches = shared.caches;
+        Ok(Self { assembled: assemble(api, parts), health, identity: service, tasks, caches, relay, upkeep })
     }
 
     /// Users, sessions and keys.
@@ -197,6 +203,7 @@ impl Office {
         tokio::join!(
             self.tasks.watch().run(closing),
             self.identity.run(stop.clone()),
+            self.caches.run(stop.clone()),
             self.relay.clone().run(stop.clone()),
             self.upkeep.run(stop),
         );
@@ -216,7 +223,7 @@ fn components(settings: &Settings, depot: &Depot) -> Vec<Arc<dyn Component>> {
         components.push(Arc::new(ReplicaHealth(depot.basics.db.clone())));
     }
     if let Some(redis) = &depot.redis {
-        components.push(Arc::new(RedisHealth(redis.clone())));
+        components.extend(shared::components(redis));
     }
     components
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use identity::{IdentitySettings, MailSettings};
 use platform::{
+    cache::LookupSettings,
     config::{self, Setting, default_data_folder},
     db::DatabaseSettings,
     resources::{self, MemoryBudget},
@@ -36,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) storage: StorageSettings,
     pub(crate) identity: IdentitySettings,
     pub(crate) mail: MailSettings,
+    pub(crate) lookups: LookupSettings,
     pub(crate) worker: WorkerSettings,
 }
 
@@ -97,6 +99,7 @@ impl Default for Settings {
             storage: StorageSettings::default(),
             identity: IdentitySettings::default(),
             mail: MailSettings::default(),
+            lookups: LookupSettings::default(),
             worker: WorkerSettings::default(),
         }
     }

@@ -301,6 +301,18 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "Who letters come from.",
     },
     Setting {
+        key: "lookups.memory_bytes",
+        takes: "bytes",
+        default: "33554432",
+        meaning: "Memory of a server for what it looked up a moment ago: who is behind a token, rows of files.",
+    },
+    Setting {
+        key: "lookups.disk_bytes",
+        takes: "bytes",
+        default: "268435456",
+        meaning: "Bytes on the disk for the same, where a team shares a Redis; for all processes of a data folder.",
+    },
+    Setting {
         key: "worker.concurrency",
         takes: "1 to 512",
         default: "as many as there are processors",
