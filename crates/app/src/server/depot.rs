@@ -56,6 +56,9 @@ impl Depot {
     pub(crate) async fn open(settings: &Settings, basics: Basics) -> anyhow::Result<Self> {
         let Basics { db, clock, rng, ids } = basics.clone();
         let redis = open_redis()?;
+        if let Some(redis) = &redis {
+            db.carry_signals_over(redis);
+        }
         let shared = Shared::new(settings, &basics, redis.as_ref())?;
         let jobs = Jobs::new(db.clone(), clock.clone(), ids.clone(), rng.clone());
         let ffmpeg = wiring::ffmpeg(settings).await?;

@@ -10,4 +10,4 @@ mod watch;
 
 pub use output::{OutputFile, TaskOutput};
 pub use service::{TaskError, Tasks, Whose};
-pub use watch::{Change, MAX_FOLLOWERS, TaskWatch, TooManyFollowers};
+pub use watch::{Change, Follower, MAX_FOLLOWERS, TaskWatch, TooManyFollowers};

@@ -21,10 +21,11 @@ use crate::{
 /// How many changes may wait for a slow follower; after more it hears that it missed some.
 const BACKLOG: usize = 256;
 
-/// How long nothing may be heard before everybody looks. Calls cross processes on PostgreSQL only, so on SQLite, where a
-/// worker may be another process, this is how late its word comes.
-const PATIENCE_HEARING: Duration = Duration::from_secs(10);
-const PATIENCE_LOOKING: Duration = Duration::from_secs(1);
+/// How long nothing may be heard before everybody looks, where calls of other processes are heard.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same where they are not, as on SQLite without Redis: how late the word of a worker in another process comes.
+const PATIENCE_ALONE: Duration = Duration::from_secs(1);
 
 /// How many followers a user may have: several pages in several browsers.
 pub const MAX_FOLLOWERS: usize = 20;
@@ -119,10 +120,11 @@ impl TaskWatch {
 
     /// Tells followers until `stop` is called; then they hear the end, and are let tell it.
     pub async fn run(&self, stop: CancellationToken) {
-        let patience = if self.jobs.db().can_listen() { PATIENCE_HEARING } else { PATIENCE_LOOKING };
         let tell = async {
-            let mut called = self.jobs.db().subscribe().await;
+            let db = self.jobs.db();
+            let mut called = db.subscribe().await;
             loop {
+                let patience = if db.hears_others() { PATIENCE } else { PATIENCE_ALONE };
                 let subject = called.wait(Topic::Progress, patience).await;
                 if self.sender.receiver_count() > 0 {
                     self.tell(subject.as_deref()).await;

@@ -14,4 +14,5 @@ mod locks;
 mod migrate;
 mod replica;
 mod server;
+mod signals;
 mod storage;
