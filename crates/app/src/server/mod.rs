@@ -186,7 +186,8 @@ impl Office {
             health: health.clone(),
             metrics,
         };
-        let relay = events::Relay::new(db, clock, Arc::new(events::LocalBus::default()), Vec::new());
+        let relay = events::Relay::new(db, clock, Arc::new(events::LocalBus::default()), Vec::new())
+            .with_redis(depot.redis.clone());
         let upkeep = Upkeep::new(depot.clone(), idempotency);
         let caches = shared.caches;
         Ok(Self { assembled: assemble(api, parts), health, identity: service, tasks, caches, relay, upkeep })

@@ -34,6 +34,7 @@ pub use signals::{Signals, Subscription, Topic};
 pub use sqlite::{OpenError, open_sqlite};
 pub use statement::{Sql, millis, timestamp};
 pub use target::{Servers, Target, TargetError};
+pub(crate) use transaction::find_fault;
 pub use transaction::{Savepoint, Transaction};
 
 /// Which database is behind a [`Db`].

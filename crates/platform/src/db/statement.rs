@@ -44,6 +44,17 @@ impl Sql {
         self
     }
 
+    /// Adds a list of values, as it stands after `IN`: `($3, $4)`. A list of none is one of `NULL`, which nothing is in.
+    #[must_use]
+    pub fn tuple<V: Copy + Into<Value>>(mut self, values: &[V]) -> Self {
+        if values.is_empty() {
+            return self.text("(NULL)");
+        }
+        self = self.tuples(1, values.len());
+        self.values.extend(values.iter().map(|value| (*value).into()));
+        self
+    }
+
     /// Adds more of the statement's text.
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {
@@ -79,6 +90,14 @@ mod tests {
     fn tuples_count_on_from_the_values_before_them() {
         let sql = Sql::new("WHERE a = $1 AND (b, c) IN (VALUES ").bind(1).tuples(2, 2).text(")").on(Backend::Sqlite);
         assert_eq!(sql.sql, "WHERE a = $1 AND (b, c) IN (VALUES ($2, $3), ($4, $5))");
+    }
+
+    #[test]
+    fn a_list_of_values_brings_them_along_and_may_be_empty() {
+        let sql = Sql::new("WHERE a = $1 AND b IN ").bind(1).tuple(&["x", "y"]).text(" AND c = $4").bind(2);
+        assert_eq!(sql.values.len(), 4);
+        assert_eq!(sql.text, "WHERE a = $1 AND b IN ($2, $3) AND c = $4");
+        assert_eq!(Sql::new("a IN ").tuple::<i64>(&[]).text, "a IN (NULL)");
     }
 
     #[test]

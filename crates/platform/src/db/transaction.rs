@@ -227,7 +227,7 @@ fn is_worth_another(fault: DbFault) -> bool {
 }
 
 /// The sort of the database's failure that an error was made from.
-fn find_fault(error: &(dyn Error + 'static)) -> Option<DbFault> {
+pub(crate) fn find_fault(error: &(dyn Error + 'static)) -> Option<DbFault> {
     find_source(error).map(DbFault::of)
 }
 

@@ -2,17 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kernel::Clock;
+use kernel::{Clock, Rng as _};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Bus, EventHandler, Handlers,
-    deliver::{self, Delivery},
+    Bus, EventHandler, Handlers, Order, dead_letter,
+    in_order::{self, Delivery},
     retention,
+    share::Share,
     stamp::stamp,
+    stream::HandlerStream,
 };
-use crate::db::{Db, DbError, Sql, Subscription, Topic};
+use crate::{
+    db::{Db, DbError, Sql, Subscription, Topic},
+    hex::hex,
+    redis::Redis,
+    rng::SystemRng,
+};
 
 /// How a relay works.
 #[derive(Debug, Clone)]
@@ -23,11 +30,21 @@ pub struct RelayOptions {
     pub keep: Duration,
     /// How often old events are removed.
     pub clean_up: Duration,
+    /// How long a process may say nothing of events that it got from a stream, before another takes them up.
+    pub claim_after: Duration,
+    /// How many events a stream of Redis holds at most; the others wait in the database.
+    pub stream_entries: usize,
 }
 
 impl Default for RelayOptions {
     fn default() -> Self {
-        Self { poll: Duration::from_secs(1), keep: Duration::from_hours(168), clean_up: Duration::from_hours(1) }
+        Self {
+            poll: Duration::from_secs(1),
+            keep: Duration::from_hours(168),
+            clean_up: Duration::from_hours(1),
+            claim_after: Duration::from_secs(30),
+            stream_entries: 10_000,
+        }
     }
 }
 
@@ -38,12 +55,20 @@ pub struct Relay {
     clock: Arc<dyn Clock>,
     bus: Arc<dyn Bus>,
     handlers: Handlers,
+    redis: Option<Redis>,
     options: RelayOptions,
 }
 
 impl Relay {
     pub fn new(db: Db, clock: Arc<dyn Clock>, bus: Arc<dyn Bus>, handlers: Handlers) -> Self {
-        Self { db, clock, bus, handlers, options: RelayOptions::default() }
+        Self { db, clock, bus, handlers, redis: None, options: RelayOptions::default() }
+    }
+
+    /// Shares the work of handlers that take events in any order with the other processes through Redis, where there is one.
+    #[must_use]
+    pub fn with_redis(mut self, redis: Option<Redis>) -> Self {
+        self.redis = redis;
+        self
     }
 
     #[must_use]
@@ -52,7 +77,7 @@ impl Relay {
         self
     }
 
-    /// Works until `stop` is called, and has brought everything that was committed by then where it could.
+    /// Works until `stop` is called, and has brought everything that was committed by then where it could and nobody else will.
     pub async fn run(self, stop: CancellationToken) {
         let relay = Arc::new(self);
         let mut tasks = JoinSet::new();
@@ -60,23 +85,76 @@ impl Relay {
         let (stamping, telling) = (relay.db.subscribe().await, relay.db.subscribe().await);
         for handler in relay.handlers.clone() {
             let heard = relay.db.subscribe().await;
-            tasks.spawn(Arc::clone(&relay).serve(handler, heard, stop.clone()));
+            match handler.order() {
+                Order::ByPlace => tasks.spawn(Arc::clone(&relay).serve(handler, heard, stop.clone())),
+                Order::Any => tasks.spawn(Arc::clone(&relay).share(handler, stop.clone())),
+            };
         }
+        tasks.spawn(Arc::clone(&relay).bring_all_requeued(stop.clone()));
         tasks.spawn(Arc::clone(&relay).stamp_all(stamping, stop.clone()));
         tasks.spawn(Arc::clone(&relay).tell_all(telling, stop.clone()));
         tasks.spawn(Arc::clone(&relay).clean_up(stop.clone()));
         while tasks.join_next().await.is_some() {}
-        if let Err(error) = relay.bring_now().await {
+        // What is shared others take, or this process when it starts again.
+        let is_shared = |handler: &dyn EventHandler| handler.order() == Order::Any && relay.redis.is_some();
+        if let Err(error) = relay.bring(|handler| !is_shared(handler)).await {
             tracing::warn!(%error, "events stay for the next start");
         }
     }
 
-    /// Brings what can be brought now: places, then each handler's events, as long as none of them has to wait.
+    /// Brings what can be brought now: places, then each handler's events, as long as none of them has to wait, and dead letters
+    /// that are to be brought again.
     pub async fn bring_now(&self) -> Result<(), DbError> {
+        self.bring(|_| true).await?;
+        self.bring_requeued().await
+    }
+
+    async fn bring(&self, is_wanted: impl Fn(&dyn EventHandler) -> bool) -> Result<(), DbError> {
         while stamp(&self.db).await? > 0 {}
+        for handler in self.handlers.iter().filter(|handler| is_wanted(handler.as_ref())) {
+            in_order::register(&self.db, handler.as_ref(), self.clock.now_ms()).await?;
+            match handler.order() {
+                Order::ByPlace => while self.deliver(handler.as_ref()).await? == Delivery::More {},
+                Order::Any => self.share_of(Arc::clone(handler)).bring_now().await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn share_of(&self, handler: Arc<dyn EventHandler>) -> Share {
+        let mut name = [0; 8];
+        SystemRng.fill(&mut name);
+        let entries = self.options.stream_entries;
+        let stream = self.redis.clone().map(|redis| HandlerStream::new(redis, handler.name(), hex(&name), entries));
+        Share::new(self.db.clone(), Arc::clone(&self.clock), handler, stream, self.options.clone())
+    }
+
+    /// Serves a handler that takes events in any order, once it is known.
+    async fn share(self: Arc<Self>, handler: Arc<dyn EventHandler>, stop: CancellationToken) {
+        let share = self.share_of(Arc::clone(&handler)).run(stop.clone());
+        let stay_known = async {
+            while !stop.is_cancelled() {
+                match in_order::register(&self.db, handler.as_ref(), self.clock.now_ms()).await {
+                    Ok(()) => drop(tokio::time::timeout(self.options.clean_up, stop.cancelled()).await),
+                    Err(error) => self.give_way(&error, &stop).await,
+                }
+            }
+        };
+        tokio::join!(share, stay_known);
+    }
+
+    async fn bring_all_requeued(self: Arc<Self>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            if let Err(error) = self.bring_requeued().await {
+                tracing::warn!(%error, "dead letters wait for the database");
+            }
+            drop(tokio::time::timeout(self.options.poll, stop.cancelled()).await);
+        }
+    }
+
+    async fn bring_requeued(&self) -> Result<(), DbError> {
         for handler in &self.handlers {
-            deliver::register(&self.db, handler.as_ref(), self.clock.now_ms()).await?;
-            while self.deliver(handler.as_ref()).await? == Delivery::More {}
+            while dead_letter::bring_requeued(&self.db, handler.as_ref(), self.clock.now_ms()).await? {}
         }
         Ok(())
     }
@@ -95,7 +173,7 @@ impl Relay {
         let mut registered_at: Option<Instant> = None;
         while !stop.is_cancelled() {
             if registered_at.is_none_or(|at| at.elapsed() > self.options.clean_up) {
-                match deliver::register(&self.db, handler.as_ref(), self.clock.now_ms()).await {
+                match in_order::register(&self.db, handler.as_ref(), self.clock.now_ms()).await {
                     Ok(()) => registered_at = Some(Instant::now()),
                     Err(error) => {
                         self.give_way(&error, &stop).await;
@@ -116,7 +194,7 @@ impl Relay {
     }
 
     async fn deliver(&self, handler: &dyn EventHandler) -> Result<Delivery, DbError> {
-        deliver::deliver(&self.db, handler, self.clock.now_ms()).await
+        in_order::deliver(&self.db, handler, self.clock.now_ms()).await
     }
 
     /// Tells the bus of events that get their places from now on.
@@ -141,7 +219,7 @@ impl Relay {
             let head = self.db.reader().query_one_raw(head).await?;
             return Ok(head.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(0));
         };
-        let events = deliver::read_after(self.db.reader(), position).await?;
+        let events = in_order::read_after(self.db.reader(), position).await?;
         if let Err(error) = self.bus.publish(&events).await {
             tracing::warn!(%error, "events could not be told to live listeners");
         }
@@ -162,7 +240,7 @@ impl Relay {
     /// Every handler is known first, a new one too: nothing is removed that one of them has not had.
     async fn remove_old(&self) -> Result<u64, DbError> {
         for handler in &self.handlers {
-            deliver::register(&self.db, handler.as_ref(), self.clock.now_ms()).await?;
+            in_order::register(&self.db, handler.as_ref(), self.clock.now_ms()).await?;
         }
         retention::remove_old(&self.db, self.clock.now_ms(), self.options.keep).await
     }

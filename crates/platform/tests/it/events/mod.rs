@@ -1,7 +1,13 @@
 //! Events: nothing lost, nothing twice, nothing in between, whatever fails.
 
+mod dead_letters;
+mod streams;
+
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,7 +19,9 @@ use kernel::{
 use platform::{
     all_databases,
     db::{Backend, Db, DbError, Sql, Transaction, migrate},
-    events::{self, Bus as _, DeadLetter, Envelope, EventHandler, HandlerError, LocalBus, Outbox, Relay, RelayOptions},
+    events::{
+        self, Bus as _, DeadLetter, Envelope, EventHandler, HandlerError, LocalBus, Order, Outbox, Relay, RelayOptions,
+    },
     rng::SystemRng,
     testing::TestDb,
 };
