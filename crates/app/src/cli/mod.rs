@@ -7,6 +7,7 @@ mod console;
 mod doctor;
 mod dub;
 mod dub_settings;
+mod events;
 mod exit;
 mod migrate;
 mod models;
@@ -82,6 +83,8 @@ enum Command {
     User(user::UserArgs),
     /// Bring the tables of the server's database up to date, or back
     Migrate(migrate::MigrateArgs),
+    /// See what could not be handled of what happened, and have it tried again
+    Events(events::EventsArgs),
     /// Check the audit log
     Audit(audit::AuditArgs),
     /// Check the settings
@@ -128,6 +131,7 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
             Command::User(args) => user::run(args, &cli.global, console).await,
             Command::Migrate(args) => migrate::run(args, &cli.global, console).await,
             Command::Config(args) => config::run(&args, &cli.global, console),
+            Command::Events(args) => events::run(args, &cli.global, console).await,
             Command::Audit(args) => audit::run(args, &cli.global, console).await,
             Command::Doctor => doctor::run(&cli.global, console).await,
             Command::Completions(args) => completions::run(&args),

@@ -108,9 +108,9 @@ async fn a_server_that_is_told_to_end_does_not_wait_for_streams() {
     follower.join().unwrap();
 }
 
-type Socket = tungstenite::WebSocket<tungstenite::stream::MaybeTlsStream<std::net::TcpStream>>;
+pub(super) type Socket = tungstenite::WebSocket<tungstenite::stream::MaybeTlsStream<std::net::TcpStream>>;
 
-fn connect(client: &Client) -> Result<Socket, tungstenite::Error> {
+pub(super) fn connect(client: &Client) -> Result<Socket, tungstenite::Error> {
     let url = format!("{}/ws", client.address.replace("http://", "ws://"));
     let mut request = tungstenite::client::IntoClientRequest::into_client_request(url).unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {}", client.token).parse().unwrap());

@@ -3,6 +3,7 @@
 mod client;
 mod deaths;
 mod faults;
+mod instances;
 mod media;
 
 use std::{
@@ -10,7 +11,11 @@ use std::{
     process::Child,
 };
 
-use platform::{db::Backend, testing::TestDb};
+use platform::{
+    db::Backend,
+    testing::{RedisServer, TestDb},
+};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 pub(crate) use self::client::Client;
@@ -20,6 +25,7 @@ use crate::desk::Desk;
 pub(crate) struct Machine {
     pub(crate) desk: Desk,
     database: Option<TestDb>,
+    redis: Option<RedisServer>,
 }
 
 /// A program of Pressroom that goes on until it is stopped; dropped, it is killed.
@@ -31,12 +37,17 @@ impl Machine {
             Backend::Sqlite => None,
             Backend::Postgres => Some(TestDb::postgres().await),
         };
-        Self { desk: Desk::new(), database }
+        Self { desk: Desk::new(), database, redis: None }
     }
 
     /// A machine whose database the test looks into as well.
     pub(crate) fn on(database: TestDb) -> Self {
-        Self { desk: Desk::new(), database: Some(database) }
+        Self { desk: Desk::new(), database: Some(database), redis: None }
+    }
+
+    /// The same with a Redis, which its servers and workers share.
+    pub(crate) fn with_redis(self, redis: Option<RedisServer>) -> Self {
+        Self { redis, ..self }
     }
 
     pub(crate) fn database(&self) -> Option<&TestDb> {
@@ -45,9 +56,12 @@ impl Machine {
 
     fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = self.desk.pressroom(arguments);
-        command.env_remove("DATABASE_URL").env_remove("SECRET_KEY");
+        command.env_remove("DATABASE_URL").env_remove("REDIS_URL").env_remove("SECRET_KEY");
         if let Some(database) = &self.database {
             command.env("DATABASE_URL", database.address());
+        }
+        if let Some(redis) = &self.redis {
+            command.env("REDIS_URL", redis.url().expose_secret());
         }
         // Many tests ask from one address.
         command.env("PRESSROOM_SERVER_USER_UNITS_PER_MINUTE", "1000000");
