@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use metrics::counter;
 use sea_orm::{ConnectionTrait as _, QueryResult};
 
 use super::{
@@ -19,8 +18,8 @@ use super::{
 };
 use crate::db::{Backend, Db, DbError, Sql, Transaction, millis, timestamp};
 
-/// Counts what was taken, by handler.
-const HANDLED: &str = "events_handled_total";
+/// Begins a statement that writes receipts for the events it selects.
+const WRITE_RECEIPTS: &str = "INSERT INTO event_receipts (handler, position, attempts) SELECT";
 
 /// How far a handler is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +56,7 @@ pub(super) async fn places_after(
 
 /// The first event that nobody has begun to take; one that failed and waits was begun.
 pub(super) async fn first_untaken(db: &Db, handler: &dyn EventHandler) -> Result<Option<i64>, DbError> {
-    let row = db.reader().query_one_raw(untaken(handler, "e.position", 1).on(db.backend())).await?;
+    let row = db.reader().query_one_raw(untaken(handler, "SELECT e.position", 1).on(db.backend())).await?;
     Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
 }
 
@@ -69,11 +68,11 @@ pub(super) async fn take_places(
     now_ms: i64,
 ) -> Result<(), DbError> {
     db.transaction(|tx| async move {
-        let query = Sql::new(format!("SELECT {COLUMNS} FROM events WHERE position IN ")).tuple(places);
-        let query = query.text(" AND type IN ").tuple(handler.types()).text(" ORDER BY position");
-        // What is not there has no receipt: an event may come to have that place.
-        let events = read(&tx, query).await?;
-        take_fresh(&tx, handler, &events, now_ms).await
+        // What is not there gets no receipt: an event may come to have that place.
+        let receipts = Sql::new(format!("{WRITE_RECEIPTS} $1, e.position, 0 FROM events e WHERE e.position IN "));
+        let receipts = receipts.bind(handler.name()).tuple(places).text(" AND e.type IN ").tuple(handler.types());
+        // In their order, so that of two who meet neither waits for the other in turn.
+        take_claimed(&tx, handler, receipts.text(" ORDER BY e.position"), now_ms).await.map(drop)
     })
     .await
 }
@@ -87,10 +86,9 @@ pub(super) async fn take_untaken(db: &Db, handler: &dyn EventHandler, now_ms: i6
         if lock_mark(&tx, handler).await?.is_none() {
             return Ok(Delivery::Done);
         }
-        let columns = COLUMNS.split(", ").map(|column| format!("e.{column}")).collect::<Vec<_>>().join(", ");
-        let events = read(&tx, untaken(handler, &columns, BATCH)).await?;
-        take_fresh(&tx, handler, &events, now_ms).await?;
-        let is_full = i64::try_from(events.len()).is_ok_and(|count| count == BATCH);
+        let receipts = untaken(handler, &format!("{WRITE_RECEIPTS} h.name, e.position, 0"), BATCH);
+        let count = take_claimed(&tx, handler, receipts, now_ms).await?;
+        let is_full = i64::try_from(count).is_ok_and(|count| count == BATCH);
         Ok(if is_full { Delivery::More } else { Delivery::Done })
     })
     .await
@@ -108,14 +106,13 @@ pub(super) async fn move_mark(db: &Db, handler: &dyn EventHandler) -> Result<(),
         let head = Sql::new("SELECT position FROM event_head WHERE id = 1").on(tx.backend());
         let head: i64 = tx.query_one_raw(head).await?.map_or(Ok(0), |row| row.try_get_by_index(0))?;
         // What failed and waits is open.
-        let open = after_mark(handler, "e.position", " AND r.retry_at IS NULL", 1);
+        let open = after_mark(handler, "SELECT e.position", " AND r.retry_at IS NULL", 1);
         let open = tx.query_one_raw(open.on(tx.backend())).await?;
         let next = open.map_or(Ok(head), |row| row.try_get_by_index::<i64>(0).map(|open| open - 1))?.min(head);
         if next > mark {
             let save = Sql::new("UPDATE event_handlers SET position = $1 WHERE name = $2");
             tx.execute_raw(save.bind(next).bind(handler.name()).on(tx.backend())).await?;
-            let remove = Sql::new("DELETE FROM event_receipts WHERE handler = $1 AND position <= $2");
-            tx.execute_raw(remove.bind(handler.name()).bind(next).on(tx.backend())).await?;
+            remove_receipts(&tx, handler).await?;
         }
         Ok(())
     })
@@ -178,47 +175,53 @@ async fn retry_one(db: &Db, handler: &dyn EventHandler, failed: Failed, now_ms: 
     .await
 }
 
-/// Takes those of `events` that nobody else has taken.
-async fn take_fresh(
+/// Takes the events that `receipts` writes receipts for, and returns how many.
+async fn take_claimed(
     tx: &Transaction,
     handler: &dyn EventHandler,
-    events: &[Envelope],
+    receipts: Sql,
     now_ms: i64,
-) -> Result<(), DbError> {
-    let fresh = claim(tx, handler, events).await?;
-    if let Err(reason) = take::take_all(tx, handler, &fresh).await? {
+) -> Result<usize, DbError> {
+    let events = claim(tx, handler, receipts).await?;
+    if let Err(reason) = take::take_all(tx, handler, &events).await? {
         tracing::debug!(handler = handler.name(), reason, "events could not be taken at once; each comes by itself");
-        for event in &fresh {
+        for event in &events {
             if let Err(reason) = take::take(tx, handler, event).await? {
                 note_failure(tx, handler, event, (1, &reason, now_ms)).await?;
             }
         }
     }
-    let (name, count) = (handler.name(), fresh.len() as u64);
-    tx.after_commit(move || counter!(HANDLED, "handler" => name).increment(count));
-    Ok(())
+    Ok(events.len())
 }
 
-/// Writes the receipts of events, and returns those that had none.
-async fn claim(tx: &Transaction, handler: &dyn EventHandler, events: &[Envelope]) -> Result<Vec<Envelope>, DbError> {
-    if events.is_empty() {
+/// Writes receipts, and returns the events that had none.
+async fn claim(tx: &Transaction, handler: &dyn EventHandler, receipts: Sql) -> Result<Vec<Envelope>, DbError> {
+    let receipts = receipts.text(" ON CONFLICT (handler, position) DO NOTHING RETURNING position");
+    let rows = tx.query_all_raw(receipts.on(tx.backend())).await?;
+    let claimed: Vec<i64> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    if claimed.is_empty() {
         return Ok(Vec::new());
     }
-    // In the order of their places, so that of two who meet neither waits for the other in turn.
-    let mut claim =
-        Sql::new("INSERT INTO event_receipts (handler, position, attempts) VALUES ").tuples(events.len(), 3);
-    for event in events {
-        claim = claim.bind(handler.name()).bind(event.position).bind(0);
+    // The mark is read after the receipts were written: it may have moved over events whose receipts then went.
+    let events = Sql::new(format!(
+        "SELECT {COLUMNS} FROM events WHERE position > coalesce((SELECT position FROM event_handlers WHERE name = $1), 0)
+        AND position IN "
+    ));
+    let events = read(tx, events.bind(handler.name()).tuple(&claimed).text(" ORDER BY position")).await?;
+    if events.len() < claimed.len() {
+        remove_receipts(tx, handler).await?;
     }
-    let claim = claim.text(" ON CONFLICT (handler, position) DO NOTHING RETURNING position");
-    let rows = tx.query_all_raw(claim.on(tx.backend())).await?;
-    let claimed: Vec<i64> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
-    // Read after the receipts were written: the mark may have moved over them, and removed those that were there.
-    let mark = Sql::new("SELECT position FROM event_handlers WHERE name = $1").bind(handler.name());
-    let mark = tx.query_one_raw(mark.on(tx.backend())).await?;
-    let mark: i64 = mark.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-    let is_fresh = |event: &&Envelope| event.position > mark && claimed.contains(&event.position);
-    Ok(events.iter().filter(is_fresh).cloned().collect())
+    Ok(events)
+}
+
+/// Removes the receipts up to the mark, which says the same.
+async fn remove_receipts(tx: &Transaction, handler: &dyn EventHandler) -> Result<(), DbError> {
+    let remove = Sql::new(
+        "DELETE FROM event_receipts WHERE handler = $1
+        AND position <= (SELECT position FROM event_handlers WHERE name = $1)",
+    );
+    tx.execute_raw(remove.bind(handler.name()).on(tx.backend())).await?;
+    Ok(())
 }
 
 /// Notes that an event failed: it waits, or is set aside.
@@ -261,15 +264,15 @@ async fn read(tx: &Transaction, query: Sql) -> Result<Vec<Envelope>, DbError> {
     Ok(rows.iter().map(Envelope::read).collect::<Result<_, _>>()?)
 }
 
-/// The events after the mark that have no receipt; the first in place first.
-fn untaken(handler: &dyn EventHandler, columns: &str, limit: i64) -> Sql {
-    after_mark(handler, columns, "", limit)
+/// What `verb` does with the events after the mark that have no receipt; the first in place first.
+fn untaken(handler: &dyn EventHandler, verb: &str, limit: i64) -> Sql {
+    after_mark(handler, verb, "", limit)
 }
 
-/// The events after the mark that have no receipt such as `condition` says.
-fn after_mark(handler: &dyn EventHandler, columns: &str, condition: &str, limit: i64) -> Sql {
+/// What `verb` does with the events after the mark that have no receipt such as `condition` says.
+fn after_mark(handler: &dyn EventHandler, verb: &str, condition: &str, limit: i64) -> Sql {
     let query = format!(
-        "SELECT {columns} FROM event_handlers h, events e WHERE h.name = $1 AND e.position > h.position AND NOT EXISTS
+        "{verb} FROM event_handlers h, events e WHERE h.name = $1 AND e.position > h.position AND NOT EXISTS
             (SELECT 1 FROM event_receipts r WHERE r.handler = h.name AND r.position = e.position{condition})
         AND e.type IN "
     );

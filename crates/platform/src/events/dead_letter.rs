@@ -8,7 +8,7 @@ use super::{Envelope, EventHandler, take};
 use crate::db::{Backend, Db, DbError, Sql, Transaction, millis, timestamp};
 
 /// Counts what was set aside, by handler.
-const DEAD_LETTERS: &str = "events_dead_letters_total";
+pub(super) const DEAD_LETTERS: &str = "events_dead_letters_total";
 
 /// An event that a handler could not take.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,16 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use kernel::{Clock, Rng as _};
+use metrics::describe_counter;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Bus, EventHandler, Handlers, Order, dead_letter,
+    Bus, EventHandler, Handlers, Order,
+    dead_letter::{self, DEAD_LETTERS},
     in_order::{self, Delivery},
     retention,
     share::Share,
     stamp::stamp,
     stream::HandlerStream,
+    take::HANDLED,
 };
 use crate::{
     db::{Db, DbError, Sql, Subscription, Topic},
@@ -61,6 +64,8 @@ pub struct Relay {
 
 impl Relay {
     pub fn new(db: Db, clock: Arc<dyn Clock>, bus: Arc<dyn Bus>, handlers: Handlers) -> Self {
+        describe_counter!(HANDLED, "Events that were handled, by handler");
+        describe_counter!(DEAD_LETTERS, "Events that could not be handled and were set aside, by handler");
         Self { db, clock, bus, handlers, redis: None, options: RelayOptions::default() }
     }
 

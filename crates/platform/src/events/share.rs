@@ -82,6 +82,8 @@ enum PublishError {
 enum Published {
     More,
     Everything,
+    /// Somebody else is at it.
+    Elsewhere,
     /// There is no room for more.
     Full,
 }
@@ -125,7 +127,7 @@ impl Share {
             let published = self.publish(stream, &mut last).await;
             let wait = match published {
                 Ok(Published::More) => Duration::ZERO,
-                Ok(Published::Full) => LOOK_INTERVAL,
+                Ok(Published::Full | Published::Elsewhere) => LOOK_INTERVAL,
                 Ok(Published::Everything) => {
                     tokio::select! {
                         _ = heard.wait(Topic::Events, self.options.poll) => heard.forget(),
@@ -151,7 +153,7 @@ impl Share {
         let events = any_order::places_after(&self.db, self.handler.as_ref(), mark.max(*last), PUBLISHED).await?;
         let Tail { last: now, room } = stream.publish(*last, mark, &events).await?;
         self.reach.send_if_modified(|reach| reach.publishing.replace(true) != Some(true));
-        let (was, has_room) = (std::mem::replace(last, now), room > 0);
+        let was = std::mem::replace(last, now);
         if now > head && now > self.head().await? {
             tracing::warn!(
                 handler = self.handler.name(),
@@ -161,13 +163,13 @@ impl Share {
             *last = 0;
             return Ok(Published::More);
         }
-        let reached = events.iter().take_while(|(place, _)| *place <= now).count();
-        Ok(match () {
-            () if !has_room => Published::Full,
-            // Somebody else has published, or the stream is a new one.
-            () if (reached == 0 && !events.is_empty()) || now < was => Published::More,
-            () if events.len() == usize::from(PUBLISHED) => Published::More,
-            () => Published::Everything,
+        Ok(match events.last() {
+            _ if room <= 0 => Published::Full,
+            // The stream is a new one.
+            _ if now < was => Published::More,
+            Some((place, _)) if *place > now => Published::Elsewhere,
+            _ if events.len() == usize::from(PUBLISHED) => Published::More,
+            _ => Published::Everything,
         })
     }
 

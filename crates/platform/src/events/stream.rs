@@ -18,7 +18,7 @@ use crate::redis::Redis;
 const GROUP: &str = "handlers";
 
 /// How many entries one read brings.
-const BATCH: usize = 100;
+const BATCH: usize = 200;
 
 /// How long Redis may take to answer beyond what it was asked to wait.
 const PATIENCE: Duration = Duration::from_secs(3);

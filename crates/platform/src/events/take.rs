@@ -4,10 +4,14 @@
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt as _;
+use metrics::counter;
 use sea_orm::DbErr;
 
 use super::{Envelope, EventHandler, HandlerError};
 use crate::db::{DbError, DbFault, Savepoint, Transaction, find_fault};
+
+/// Counts what was handled, by handler.
+pub(super) const HANDLED: &str = "events_handled_total";
 
 /// After how many failures an event becomes a dead letter.
 pub(super) const MAX_ATTEMPTS: i32 = 5;
@@ -32,19 +36,24 @@ pub(super) async fn take_all(
     }
     let part = tx.savepoint().await?;
     let taken = AssertUnwindSafe(handler.handle_all(&part, events)).catch_unwind().await;
-    end(part, taken).await
+    end(part, taken, (handler.name(), events.len())).await
 }
 
 /// Hands one event over.
 pub(super) async fn take(tx: &Transaction, handler: &dyn EventHandler, event: &Envelope) -> Result<Taken, DbError> {
     let part = tx.savepoint().await?;
     let taken = AssertUnwindSafe(handler.handle(&part, event)).catch_unwind().await;
-    end(part, taken).await
+    end(part, taken, (handler.name(), 1)).await
 }
 
-async fn end(part: Savepoint, taken: Result<Result<(), HandlerError>, Box<dyn Any + Send>>) -> Result<Taken, DbError> {
+async fn end(
+    part: Savepoint,
+    taken: Result<Result<(), HandlerError>, Box<dyn Any + Send>>,
+    (name, count): (&'static str, usize),
+) -> Result<Taken, DbError> {
     let reason = match taken {
         Ok(Ok(())) => {
+            part.after_commit(move || counter!(HANDLED, "handler" => name).increment(count as u64));
             part.keep().await?;
             return Ok(Ok(()));
         }

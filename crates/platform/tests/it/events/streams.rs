@@ -230,7 +230,7 @@ async fn what_a_consumer_got_and_never_took_is_taken_up_by_another() {
     let (outbox, server) = (set_up_tally(test).await, RedisServer::start());
     let stuck = Tally::closed("tally");
     let process = Process::start(test, &server, vec![stuck.clone()]).await;
-    append(test, &outbox, 1000..1250).await;
+    append(test, &outbox, 1000..1450).await;
     let redis = Redis::open(&server.url()).unwrap();
     let pending = || async {
         let mut ask = ::redis::cmd("XPENDING");
@@ -241,7 +241,7 @@ async fn what_a_consumer_got_and_never_took_is_taken_up_by_another() {
     wait_until("it gets some", pending).await;
     drop(process);
     let process = Process::start(test, &server, vec![Tally::new("tally")]).await;
-    assert_tally(test, "tally", 1000..1250).await;
+    assert_tally(test, "tally", 1000..1450).await;
     process.end().await;
 }
 
