@@ -158,7 +158,8 @@ impl Db {
     pub async fn signal(&self, tx: &Transaction, topic: Topic, subject: &str) -> Result<(), DbError> {
         let signals = self.signals();
         let payload = format!("{}:{}:{subject}", signals.caller, topic.name());
-        let redis = signals.redis.get().filter(|redis| topic.may_get_lost() && redis.is_up()).map(RedisCarrier::outgoing);
+        let redis =
+            signals.redis.get().filter(|redis| topic.may_get_lost() && redis.is_up()).map(RedisCarrier::outgoing);
         if redis.is_none() && self.backend() == Backend::Postgres {
             let notify = Sql::new("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(payload.clone());
             tx.query_one_raw(notify.on(Backend::Postgres)).await?;

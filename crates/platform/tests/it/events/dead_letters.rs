@@ -1,5 +1,7 @@
 //! Events that fail: tried again, set aside, and brought once more.
 
+use platform::both_databases;
+
 use super::*;
 
 /// Writes down which user registered; until somebody cures it, it fails over what [`Register`] fails over.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::atomic::AtomicUsize};
 
-use platform::{redis::Redis, testing::RedisServer};
+use platform::{both_databases, redis::Redis, testing::RedisServer};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::*;
