@@ -19,7 +19,7 @@ mod statement;
 mod target;
 mod transaction;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{ConnectionTrait, DbBackend, sqlx::PgPool};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -36,6 +36,9 @@ pub use statement::{Sql, millis, timestamp};
 pub use target::{Servers, Target, TargetError};
 pub(crate) use transaction::find_fault;
 pub use transaction::{Savepoint, Transaction};
+
+/// How long connections to a server may take to end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Which database is behind a [`Db`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,9 +130,16 @@ impl Db {
         self.backend() == Backend::Postgres && self.inner.pooler == Pooler::None
     }
 
-    /// Closes its connections once they are idle.
+    /// Closes its connections once they are idle. One that waits for a server that is gone is not waited for.
     pub async fn close(self) -> Result<(), DbError> {
         self.inner.stop.cancel();
+        match self.backend() {
+            Backend::Sqlite => self.close_pools().await,
+            Backend::Postgres => tokio::time::timeout(CLOSE_LIMIT, self.close_pools()).await.unwrap_or(Ok(())),
+        }
+    }
+
+    async fn close_pools(&self) -> Result<(), DbError> {
         if let Some(replica) = &self.inner.replica {
             replica.connection().pool().clone().close().await?;
         }
