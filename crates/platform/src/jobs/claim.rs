@@ -22,6 +22,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// second time, under the id whose jobs everybody takes up.
 const ALIVE: &str = "EXISTS (SELECT 1 FROM job_workers WHERE job_workers.id = $1)";
 
+/// A helper is of use to a worker that is not at the parent itself and makes the same of it, while the parent runs.
+const OF_USE: &str = "(parent_id IS NULL OR EXISTS (
+    SELECT 1 FROM jobs AS parents, job_workers AS me
+    WHERE parents.id = jobs.parent_id AND parents.state = 'running' AND parents.worker_id <> $1
+        AND me.id = $1 AND me.build = jobs.needs))";
+
 /// A job that was given to a worker.
 #[derive(Debug, Clone)]
 pub(super) struct Claimed {
@@ -31,6 +37,8 @@ pub(super) struct Claimed {
     pub(super) payload: String,
     pub(super) attempts: u32,
     pub(super) max_attempts: u32,
+    /// The job that it helps.
+    pub(super) parent: Option<JobId>,
     rank: i16,
     tag: i64,
 }
@@ -84,13 +92,13 @@ impl Jobs {
         };
         let mut claim = Sql::new(format!(
             "WITH first AS MATERIALIZED (
-                SELECT id, created_at FROM jobs WHERE state = 'ready' AND kind = $3 {of_level} AND {ALIVE}
+                SELECT id, created_at FROM jobs WHERE state = 'ready' AND kind = $3 {of_level} AND {ALIVE} AND {OF_USE}
                 ORDER BY priority, tag, id LIMIT $4 {lock}
             ), picked AS (SELECT id FROM first {patient})
             UPDATE jobs SET state = 'running', worker_id = $1, attempts = attempts + 1, started_at = $2,
                 run_at = NULL, delay_ms = NULL
             FROM picked WHERE jobs.id = picked.id
-            RETURNING jobs.id, kind, owner, payload, attempts, max_attempts, priority, tag"
+            RETURNING jobs.id, kind, owner, payload, attempts, max_attempts, priority, tag, parent_id"
         ))
         .bind(wanted.worker)
         .bind(timestamp(now_ms))
@@ -122,6 +130,10 @@ impl Jobs {
 }
 
 impl Claimed {
+    pub(super) fn priority(&self) -> Priority {
+        Priority::of_rank(self.rank)
+    }
+
     fn read(row: &QueryResult) -> Result<Self, DbErr> {
         let count = |number: i32| u32::try_from(number).unwrap_or_default();
         Ok(Self {
@@ -133,6 +145,7 @@ impl Claimed {
             max_attempts: count(row.try_get_by_index(5)?),
             rank: row.try_get_by_index(6)?,
             tag: row.try_get_by_index(7)?,
+            parent: row.try_get_by_index::<Option<Uuid>>(8)?.map(JobId::from_uuid),
         })
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    JobId, JobProgress, Jobs, JobsError,
+    JobId, JobProgress, Jobs, JobsError, Pieces, Priority,
     claim::Claimed,
     settle::{Ended, Outcome, to_json},
 };
@@ -37,6 +37,8 @@ struct Inner {
     id: JobId,
     kind: String,
     owner: String,
+    priority: Priority,
+    parent: Option<JobId>,
     attempt: u32,
     worker: Uuid,
     jobs: Jobs,
@@ -60,6 +62,8 @@ impl JobContext {
                 id: claimed.id,
                 kind,
                 owner,
+                priority: claimed.priority(),
+                parent: claimed.parent,
                 attempt: claimed.attempts,
                 worker,
                 jobs,
@@ -81,6 +85,26 @@ impl JobContext {
     /// Whose task it is; empty for a job of the system's own.
     pub fn owner(&self) -> &str {
         &self.inner.owner
+    }
+
+    /// How urgent it is.
+    pub fn priority(&self) -> Priority {
+        self.inner.priority
+    }
+
+    /// The job that it helps.
+    pub fn parent(&self) -> Option<JobId> {
+        self.inner.parent
+    }
+
+    /// What it shares out of its work.
+    pub fn pieces(&self) -> Pieces {
+        Pieces::new(self.inner.jobs.clone(), self, self.id())
+    }
+
+    /// What the job that it helps shares out.
+    pub fn pieces_of_parent(&self) -> Option<Pieces> {
+        self.inner.parent.map(|parent| Pieces::new(self.inner.jobs.clone(), self, parent))
     }
 
     /// Which attempt this is, from 1.
@@ -115,7 +139,9 @@ impl JobContext {
     }
 
     pub(super) fn ended(&self, outcome: Outcome) -> Ended {
-        let (kind, owner) = (self.inner.kind.clone(), self.inner.owner.clone());
+        // Nobody is told of a helper.
+        let owner = if self.inner.parent.is_some() { String::new() } else { self.inner.owner.clone() };
+        let kind = self.inner.kind.clone();
         let progress = self.take_progress().as_ref().and_then(to_json);
         Ended { id: self.id(), kind, owner, outcome, progress }
     }

@@ -16,12 +16,22 @@ use crate::db::{Backend, DbError, Sql, Transaction, timestamp};
 /// How many orphans one transaction takes up.
 const BATCH: i64 = 500;
 
+/// What a worker tells the others of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Where its kept results lie: workers of one place need not send them to each other.
+    pub place: String,
+    /// What it makes things with: workers of one build make the same of the same.
+    pub build: String,
+}
+
 impl Jobs {
     /// Makes the row of a new worker.
-    pub(super) async fn register_worker(&self) -> Result<Uuid, DbError> {
+    pub(super) async fn register_worker(&self, profile: &Profile) -> Result<Uuid, DbError> {
         let id = self.ids.next_id();
-        let row = Sql::new("INSERT INTO job_workers (id, beat, started_at) VALUES ($1, 0, $2)");
+        let row = Sql::new("INSERT INTO job_workers (id, beat, started_at, place, build) VALUES ($1, 0, $2, $3, $4)");
         let row = row.bind(id).bind(timestamp(self.clock.now_ms()));
+        let row = row.bind(profile.place.clone()).bind(profile.build.clone());
         self.db.writer().execute_raw(row.on(self.db.backend())).await?;
         Ok(id)
     }
@@ -90,7 +100,8 @@ impl Jobs {
     async fn take_up_batch(&self, tx: &Transaction) -> Result<usize, DbError> {
         let lock = if tx.backend() == Backend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
         let query = Sql::new(format!(
-            "SELECT id, kind, owner, attempts, max_attempts, cancel_requested FROM jobs WHERE {ORPHAN} LIMIT $1 {lock}"
+            "SELECT id, kind, CASE WHEN parent_id IS NULL THEN owner ELSE '' END, attempts, max_attempts, cancel_requested
+            FROM jobs WHERE {ORPHAN} LIMIT $1 {lock}"
         ));
         let rows = tx.query_all_raw(query.bind(BATCH).on(tx.backend())).await?;
         let orphans: Vec<Ended> = rows.iter().map(read_orphan).collect::<Result<_, _>>()?;

@@ -1,4 +1,4 @@
-//! The tables of jobs.
+//! The tables of jobs, of the workers that do them, and of work that a job shares out.
 
 use sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait::async_trait};
@@ -7,7 +7,7 @@ use crate::db::migrate::{Migrations, Step, run_ddl};
 
 /// The steps that make the tables of jobs. They need those of events.
 pub fn migrations() -> Migrations {
-    Migrations { context: "jobs", list: || vec![Step::expand(Jobs)] }
+    Migrations { context: "jobs", list: || vec![Step::expand(Jobs), Step::expand(Helpers)] }
 }
 
 struct Jobs;
@@ -74,5 +74,55 @@ impl MigrationTrait for Jobs {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run_ddl(manager, DOWN).await
+    }
+}
+
+/// A job with a parent helps it; which worker may is told by `needs`. A piece is held by an attempt at a job, not by a lease.
+struct Helpers;
+
+const HELPERS_UP: &[&str] = &[
+    "ALTER TABLE jobs ADD COLUMN parent_id UUID",
+    "ALTER TABLE jobs ADD COLUMN needs TEXT",
+    "CREATE INDEX jobs_by_parent ON jobs (parent_id, state) WHERE parent_id IS NOT NULL",
+    "ALTER TABLE job_workers ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE job_workers ADD COLUMN build TEXT NOT NULL DEFAULT ''",
+    "CREATE TABLE job_pieces (
+        job_id UUID NOT NULL,
+        name TEXT NOT NULL,
+        state TEXT NOT NULL,
+        weight DOUBLE PRECISION NOT NULL,
+        payload TEXT NOT NULL,
+        taken_by UUID,
+        worker_id UUID,
+        attempt INTEGER,
+        takes INTEGER NOT NULL,
+        PRIMARY KEY (job_id, name)
+    )",
+];
+
+const HELPERS_DOWN: &[&str] = &[
+    "DROP TABLE job_pieces",
+    "ALTER TABLE job_workers DROP COLUMN build",
+    "ALTER TABLE job_workers DROP COLUMN place",
+    "DELETE FROM jobs WHERE parent_id IS NOT NULL",
+    "DROP INDEX jobs_by_parent",
+    "ALTER TABLE jobs DROP COLUMN needs",
+    "ALTER TABLE jobs DROP COLUMN parent_id",
+];
+
+impl MigrationName for Helpers {
+    fn name(&self) -> &'static str {
+        "m20261128_000001_helpers"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Helpers {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run_ddl(manager, HELPERS_UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run_ddl(manager, HELPERS_DOWN).await
     }
 }

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A job is begun at least once and ends exactly once: it is its worker's as long as its row says so, and an end is written
-//! only then. How workers that died are told is in [`lease`], who is next in [`claim`] and [`tags`].
+//! only then. How workers that died are told is in [`lease`], who is next in [`claim`] and [`tags`], how a job shares its work out
+//! in [`pieces`].
 
 mod claim;
 mod context;
@@ -17,6 +18,7 @@ mod kind;
 mod lease;
 mod migrations;
 mod model;
+mod pieces;
 mod queue;
 mod reads;
 mod schedule;
@@ -28,9 +30,11 @@ mod worker;
 pub use context::{JobContext, StopReason};
 pub use error::{JobError, JobsError};
 pub use kind::{JobHandler, JobKind, Policy, Registry};
+pub use lease::Profile;
 pub use migrations::migrations;
 pub use model::{ChoiceError, JobFailure, JobId, JobProgress, JobState, Priority};
-pub use queue::{Jobs, NewJob};
+pub use pieces::{Company, Held, NewPiece, Piece, Pieces};
+pub use queue::{Helper, Jobs, NewJob};
 pub use schedule::Schedule;
 pub use tasks::{QueueDepth, Task, TaskFilter};
 pub use worker::{Worker, WorkerOptions};

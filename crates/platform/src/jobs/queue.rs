@@ -114,7 +114,28 @@ impl<K: JobKind> NewJob<K> {
             payload: payload.map_err(|source| JobsError::Payload { kind: K::NAME, source })?,
             max_attempts: self.max_attempts.unwrap_or(K::policy().max_attempts),
             subject: self.subject,
+            parent: None,
+            needs: None,
         })
+    }
+
+    /// Makes it a helper of another job, which only a worker of the build `needs` is given.
+    pub fn into_helper(self, needs: impl Into<String>) -> Result<Helper, JobsError> {
+        let row = self.into_row()?;
+        Ok(Helper { row: NewRow { needs: Some(needs.into()), ..row } })
+    }
+}
+
+/// A job that helps another one; see [`super::Pieces`].
+#[derive(Debug, Clone)]
+pub struct Helper {
+    row: NewRow,
+}
+
+impl Helper {
+    /// Its row as a child of `parent`: it has the turn of the parent's owner.
+    pub(super) fn row_for(&self, parent: JobId, owner: &str, priority: Priority) -> NewRow {
+        NewRow { parent: Some(parent), owner: owner.to_owned(), priority, ..self.row.clone() }
     }
 }
 
@@ -128,6 +149,9 @@ pub(super) struct NewRow {
     payload: String,
     max_attempts: u32,
     subject: Option<String>,
+    /// The job that it helps, and the build that it needs for that.
+    parent: Option<JobId>,
+    needs: Option<String>,
 }
 
 impl Jobs {
@@ -172,7 +196,7 @@ impl Jobs {
             let chunk: Vec<_> = pairs.by_ref().take(JOBS_PER_STATEMENT).collect();
             self.insert_chunk(tx, &mut tags, &chunk).await?;
         }
-        let tasks = ids.iter().zip(rows).filter(|(_, row)| !row.owner.is_empty());
+        let tasks = ids.iter().zip(rows).filter(|(_, row)| !row.owner.is_empty() && row.parent.is_none());
         let created: Vec<_> = tasks
             .map(|(id, row)| TaskCreated { task_id: id.as_uuid(), kind: row.kind.to_owned(), owner: row.owner.clone() })
             .collect();
@@ -192,9 +216,9 @@ impl Jobs {
         let now_ms = self.clock.now_ms();
         let mut insert = Sql::new(
             "INSERT INTO jobs (id, kind, owner, state, priority, tag, payload, attempts, max_attempts, run_at, delay_ms,
-                cancel_requested, created_at, subject) VALUES ",
+                cancel_requested, created_at, subject, parent_id, needs) VALUES ",
         )
-        .tuples(chunk.len(), 14);
+        .tuples(chunk.len(), 16);
         for (id, row) in chunk {
             let (run_at_ms, delay_ms) = row.start.run_at(now_ms);
             let (state, tag) = if run_at_ms.is_some() {
@@ -218,7 +242,9 @@ impl Jobs {
                 .bind(delay_ms)
                 .bind(false)
                 .bind(timestamp(now_ms))
-                .bind(row.subject.clone());
+                .bind(row.subject.clone())
+                .bind(row.parent.map(JobId::as_uuid))
+                .bind(row.needs.clone());
         }
         tx.execute_raw(insert.on(tx.backend())).await?;
         Ok(())

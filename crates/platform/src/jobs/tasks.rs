@@ -19,6 +19,9 @@ use crate::db::{Backend, DbError, Freshness, Sql, Topic, Transaction, millis, ti
 const COLUMNS: &str = "id, kind, owner, state, priority, attempts, max_attempts, cancel_requested, progress, result, error, \
      run_at, created_at, started_at, finished_at, subject";
 
+/// Helpers of other jobs are nobody's tasks.
+const TASK: &str = "parent_id IS NULL";
+
 /// How many jobs of an owner are listed that have not ended.
 const MAX_OPEN: u32 = 500;
 
@@ -110,7 +113,7 @@ impl Jobs {
     pub(crate) async fn list_open(&self, owner: &str) -> Result<Vec<Task>, JobsError> {
         let query = Sql::new(format!(
             "SELECT {COLUMNS} FROM jobs WHERE owner = $1 AND state IN ('ready', 'delayed', 'running') \
-             ORDER BY id DESC LIMIT {MAX_OPEN}"
+             AND {TASK} ORDER BY id DESC LIMIT {MAX_OPEN}"
         ));
         let reader = self.db.replica_reader(Freshness::Latest);
         let rows = reader.query_all_raw(query.bind(owner).on(self.db.backend())).await?;
@@ -124,7 +127,7 @@ impl Jobs {
             // Lists are filled up to a power of two, so that few statements differ.
             let count = some.len().next_power_of_two();
             let places: Vec<_> = (1..=count).map(|place| format!("${place}")).collect();
-            let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs WHERE id IN ({})", places.join(", ")));
+            let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs WHERE id IN ({}) AND {TASK}", places.join(", ")));
             let query = (0..count).fold(query, |query, index| query.bind(some[index.min(some.len() - 1)].as_uuid()));
             for row in self.db.reader().query_all_raw(query.on(self.db.backend())).await? {
                 tasks.push(Task::read(&row)?);
@@ -178,6 +181,7 @@ impl Jobs {
             JobState::Running => {
                 let mark = Sql::new("UPDATE jobs SET cancel_requested = TRUE WHERE id = $1").bind(id.as_uuid());
                 tx.execute_raw(mark.on(tx.backend())).await?;
+                self.stop_helpers(tx, id).await?;
                 self.db.signal(tx, Topic::Cancellations, "").await?;
             }
             JobState::Ready | JobState::Delayed => {
@@ -186,6 +190,8 @@ impl Jobs {
                 );
                 let cancel = cancel.bind(timestamp(self.clock.now_ms())).bind(id.as_uuid());
                 tx.execute_raw(cancel.on(tx.backend())).await?;
+                self.stop_helpers(tx, id).await?;
+                self.db.signal(tx, Topic::Cancellations, "").await?;
                 if !task.owner.is_empty() {
                     let (kind, owner) = (task.kind, task.owner);
                     self.outbox.append(tx, &TaskCancelled { task_id: id.as_uuid(), kind, owner }).await?;
@@ -266,16 +272,17 @@ fn list_query(filter: &TaskFilter, page: &PageRequest) -> Result<Sql, JobsError>
     if let Some(after) = &page.after {
         add("id", "<", after.part::<Uuid>()?.into());
     }
-    let conditions = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    conditions.push(TASK.to_owned());
+    let conditions = conditions.join(" AND ");
     let limit = page.size.and_one_more();
-    let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs {conditions} ORDER BY id DESC LIMIT {limit}"));
+    let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs WHERE {conditions} ORDER BY id DESC LIMIT {limit}"));
     Ok(values.into_iter().fold(query, Sql::bind))
 }
 
 /// Reads a job that is to be changed; until the transaction ends nobody else changes it.
 async fn lock(tx: &Transaction, id: JobId, owner: Option<&str>) -> Result<Task, JobsError> {
     let lock = if tx.backend() == Backend::Postgres { "FOR UPDATE" } else { "" };
-    let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs WHERE id = $1 {lock}")).bind(id.as_uuid());
+    let query = Sql::new(format!("SELECT {COLUMNS} FROM jobs WHERE id = $1 AND {TASK} {lock}")).bind(id.as_uuid());
     let row = tx.query_one_raw(query.on(tx.backend())).await?;
     let task = row.map(|row| Task::read(&row)).transpose()?;
     task.filter(|task| is_of(task, owner)).ok_or(JobsError::NotFound(id))

@@ -7,7 +7,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use sea_orm::ConnectionTrait as _;
 
 use super::{
-    JobFailure, JobId, JobKind, JobState, Jobs, NewJob, TaskFilter,
+    JobFailure, JobId, JobKind, JobState, Jobs, NewJob, Profile, TaskFilter,
     claim::{Claimed, Wanted},
     settle::{Ended, Outcome},
 };
@@ -143,7 +143,7 @@ impl Story<'_> {
     async fn die(&mut self, place: usize) {
         let dead = self.workers[place];
         assert!(self.jobs.remove_worker(dead, None).await.unwrap());
-        self.workers[place] = self.jobs.register_worker().await.unwrap();
+        self.workers[place] = self.jobs.register_worker(&Profile::default()).await.unwrap();
         while self.jobs.take_up_orphans().await.unwrap() > 0 {}
         // Its claims stay in the story: it may come back and say that it ended them.
         for (_, job) in self.model.claims.iter().filter(|(worker, _)| *worker == dead) {
@@ -230,7 +230,7 @@ fn check(backend: Backend, cases: u32) {
             }
             let mut workers = [Uuid::nil(); 3];
             for worker in &mut workers {
-                *worker = jobs.register_worker().await.unwrap();
+                *worker = jobs.register_worker(&Profile::default()).await.unwrap();
             }
             let mut played = Story { jobs: &jobs, clock: &clock, workers, model: Model::default() };
             for step in &story {

@@ -165,6 +165,9 @@ impl Shared {
 
     async fn remove_old(self: Arc<Self>) {
         while !self.closing.is_cancelled() {
+            if let Err(error) = self.jobs.remove_idle_helpers().await {
+                tracing::debug!(%error, "helpers of jobs that ended could not be removed");
+            }
             match self.jobs.remove_finished(self.options.keep).await {
                 Ok(1..) => continue,
                 Ok(0) => {}

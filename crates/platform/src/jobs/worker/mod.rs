@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::slots::Slots;
 use super::{
-    JobContext, Jobs, JobsError, Registry, Schedule, StopReason,
+    JobContext, Jobs, JobsError, Profile, Registry, Schedule, StopReason,
     claim::{Claimed, Wanted, order_kinds},
     settle::Ended,
 };
@@ -49,6 +49,8 @@ pub struct WorkerOptions {
     pub drain: Duration,
     /// How long jobs are kept after their end.
     pub keep: Duration,
+    /// What it tells other workers of itself.
+    pub profile: Profile,
 }
 
 impl Default for WorkerOptions {
@@ -63,6 +65,7 @@ impl Default for WorkerOptions {
             grace: Duration::from_secs(10),
             drain: Duration::from_secs(20),
             keep: Duration::from_hours(720),
+            profile: Profile::default(),
         }
     }
 }
@@ -163,7 +166,7 @@ impl Shared {
     }
 
     async fn register(&self) {
-        match self.jobs.register_worker().await {
+        match self.jobs.register_worker(&self.options.profile).await {
             Ok(worker) => self.slots.set_worker(Some(worker)),
             Err(error) => {
                 tracing::warn!(%error, "the worker waits for the database");

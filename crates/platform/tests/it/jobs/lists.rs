@@ -126,6 +126,8 @@ both_databases! {
                 format!("SELECT id FROM jobs WHERE state = 'running' AND worker_id = {id} AND cancel_requested"),
                 &["jobs_running"],
             ),
+            (format!("SELECT id FROM jobs WHERE parent_id = {id} AND state = 'running'"), &["jobs_by_parent"]),
+            (format!("SELECT name FROM job_pieces WHERE job_id = {id}"), &["job_pieces_pkey"]),
             ("SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT 1000".to_owned(), &["events_without_place"]),
             ("SELECT id FROM events WHERE position > 10 ORDER BY position LIMIT 100".to_owned(), &["events_position"]),
         ] {

@@ -6,6 +6,7 @@ pub(crate) mod fixture;
 mod full_disk;
 mod kills;
 mod lists;
+mod pieces;
 mod queue;
 mod reads;
 mod schedules;
