@@ -53,6 +53,12 @@ pub enum StorageError {
     /// A fault of the program: a row that cannot be.
     #[error("the table of files holds what it cannot: {0}")]
     Row(String),
+    /// Nothing of this content lies on the shelf.
+    #[error("it is not shared, or not any more")]
+    NotShelved,
+    /// Bytes are others than those that were named.
+    #[error("the bytes are not those that were stored")]
+    Altered,
     #[error("a piece of work on files ended before its end")]
     Broken,
 }
@@ -61,7 +67,7 @@ impl StorageError {
     /// The sort of the failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoFile(_) | Self::NoUpload(_) => ErrorKind::NotFound,
+            Self::NoFile(_) | Self::NoUpload(_) | Self::NotShelved => ErrorKind::NotFound,
             Self::TooLarge { .. }
             | Self::Empty
             | Self::Refused(_)
@@ -74,7 +80,7 @@ impl StorageError {
             Self::Link(error) => error.kind(),
             Self::Forbidden(error) => error.kind(),
             Self::Db(error) => error.kind(),
-            Self::Store(_) | Self::Io(_) | Self::Row(_) | Self::Broken => ErrorKind::Internal,
+            Self::Store(_) | Self::Io(_) | Self::Row(_) | Self::Altered | Self::Broken => ErrorKind::Internal,
         }
     }
 

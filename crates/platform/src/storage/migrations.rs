@@ -7,7 +7,7 @@ use crate::db::migrate::{Migrations, Step, run_ddl};
 
 /// The steps that make the tables of files.
 pub fn migrations() -> Migrations {
-    Migrations { context: "storage", list: || vec![Step::expand(Storage)] }
+    Migrations { context: "storage", list: || vec![Step::expand(Storage), Step::expand(Shelf)] }
 }
 
 struct Storage;
@@ -65,5 +65,34 @@ impl MigrationTrait for Storage {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run_ddl(manager, DOWN).await
+    }
+}
+
+/// What processes share is named by its content.
+struct Shelf;
+
+impl MigrationName for Shelf {
+    fn name(&self) -> &'static str {
+        "m20261128_000001_shelf"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Shelf {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let up = [
+            "CREATE TABLE shelf (
+                hash TEXT NOT NULL PRIMARY KEY,
+                object UUID NOT NULL UNIQUE,
+                size_bytes BIGINT NOT NULL,
+                used_at TIMESTAMPTZ NOT NULL
+            )",
+            "CREATE INDEX shelf_used ON shelf (used_at)",
+        ];
+        run_ddl(manager, &up).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run_ddl(manager, &["DROP TABLE shelf"]).await
     }
 }

@@ -117,7 +117,8 @@ pub(super) async fn named(db: &Db, objects: &[ObjectId]) -> Result<Vec<ObjectId>
     let places =
         |from: usize| (0..objects.len()).map(|index| format!("${}", from + index)).collect::<Vec<_>>().join(", ");
     let text = format!(
-        "SELECT object FROM files WHERE object IN ({0}) UNION ALL SELECT object FROM upload_segments WHERE object IN ({0})",
+        "SELECT object FROM files WHERE object IN ({0}) UNION ALL SELECT object FROM upload_segments WHERE object IN ({0}) \
+         UNION ALL SELECT object FROM shelf WHERE object IN ({0})",
         places(1)
     );
     let query = objects.iter().fold(Sql::new(text), |query, object| query.bind(object.as_uuid()));

@@ -17,7 +17,7 @@ use platform::{
     secrets::SecretKeys,
     storage::{
         self, CheckError, Chunk, ContentCheck, File, FileName, Files, FilesParts, Inspection, Links, MediaType,
-        NewUpload, Objects, StorageError, StorageSettings, Upload, VirusScanner,
+        NewUpload, Objects, Shelf, ShelfLimits, StorageError, StorageSettings, Upload, VirusScanner,
     },
     testing::TestDb,
 };
@@ -86,6 +86,11 @@ impl Desk {
     /// Another server on the same database and folder, as after a restart.
     pub(crate) fn restarted(&self) -> Files {
         Files::new(self.parts.clone())
+    }
+
+    /// A shelf in the same database and folder.
+    pub(crate) fn shelf(&self, limits: ShelfLimits) -> Shelf {
+        Shelf::new(self.parts.db.clone(), self.parts.objects.clone(), self.parts.clock.clone(), limits)
     }
 
     /// The same, with a scanner.

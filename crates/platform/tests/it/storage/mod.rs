@@ -8,4 +8,5 @@ mod http;
 mod memory;
 mod plans;
 mod resume;
+mod shelf;
 mod uploads;

@@ -30,6 +30,9 @@ both_databases! {
             ),
             (format!("SELECT object FROM files WHERE object IN ({ID})"), "files_object_key"),
             (format!("SELECT object FROM upload_segments WHERE object IN ({ID})"), "upload_segments_object_key"),
+            (format!("SELECT object FROM shelf WHERE object IN ({ID})"), "shelf_object_key"),
+            ("SELECT hash FROM shelf WHERE hash IN ('a', 'b')".to_owned(), "shelf_pkey"),
+            (format!("SELECT hash FROM shelf WHERE used_at < {now} ORDER BY used_at LIMIT 200"), "shelf_used"),
         ] {
             test.assert_served(&query, &[index]).await;
         }
