@@ -8,7 +8,7 @@ use std::{
     str::FromStr,
 };
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::StoreError;
@@ -65,6 +65,10 @@ impl FileRef {
     /// Its path below the folder of files: a folder for each first two digits keeps folders small.
     pub(crate) fn relative_path(&self) -> PathBuf {
         Path::new(&self.hash[..2]).join(self.name())
+    }
+
+    pub(crate) fn blake3(&self) -> Option<blake3::Hash> {
+        blake3::Hash::from_hex(&self.hash).ok()
     }
 
     /// Every file named anywhere in the JSON of an artifact, each once.
@@ -144,11 +148,19 @@ impl TempFile {
 /// A file of the user's, used where it lies.
 ///
 /// As part of a stage's input it counts by its content alone: it is written as its hash and size, so that a moved or
-/// touched file makes nothing anew. It cannot be part of an output, since an old artifact would name an old path.
+/// touched file makes nothing anew. It should not be part of an output, since an old artifact would name an old path: read
+/// back, it has no place, and is looked for among the files that the run has imported.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SourceRef {
-    pub(crate) path: PathBuf,
     pub(crate) hash: String,
+    pub(crate) size_bytes: u64,
+    pub(crate) place: Option<Place>,
+}
+
+/// Where a user's file lies on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
     pub(crate) stamp: Stamp,
 }
 
@@ -161,9 +173,13 @@ pub(crate) struct Stamp {
 }
 
 impl SourceRef {
-    /// Where the file lies.
+    pub(crate) fn new(path: PathBuf, hash: String, stamp: Stamp) -> Self {
+        Self { hash, size_bytes: stamp.size_bytes, place: Some(Place { path, stamp }) }
+    }
+
+    /// Where the file lies; empty for one that was read back.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.place.as_ref().map_or(Path::new(""), |place| &place.path)
     }
 
     /// The BLAKE3 hash of its content: 64 hexadecimal digits.
@@ -173,13 +189,21 @@ impl SourceRef {
 
     /// Its length in bytes.
     pub fn size_bytes(&self) -> u64 {
-        self.stamp.size_bytes
+        self.size_bytes
     }
 }
 
 impl Serialize for SourceRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (&self.hash, self.stamp.size_bytes).serialize(serializer)
+        (&self.hash, self.size_bytes).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SourceRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (hash, size_bytes) = <(String, u64)>::deserialize(deserializer)?;
+        let hash = blake3::Hash::from_hex(&hash).map_err(serde::de::Error::custom)?;
+        Ok(Self { hash: hash.to_hex().to_string(), size_bytes, place: None })
     }
 }
 
@@ -237,8 +261,13 @@ mod tests {
     #[test]
     fn a_source_counts_by_its_content_alone() {
         let stamp = Stamp { size_bytes: 3, modified_ns: 1, inode: 2 };
-        let here = SourceRef { path: "/a".into(), hash: "00".into(), stamp };
-        let moved = SourceRef { path: "/b".into(), stamp: Stamp { modified_ns: 9, ..stamp }, ..here.clone() };
-        assert_eq!(serde_json::to_string(&here).unwrap(), serde_json::to_string(&moved).unwrap());
+        let hash = blake3::hash(b"one").to_hex().to_string();
+        let here = SourceRef::new("/a".into(), hash.clone(), stamp);
+        let moved = SourceRef::new("/b".into(), hash, Stamp { modified_ns: 9, ..stamp });
+        let written = serde_json::to_string(&here).unwrap();
+        assert_eq!(written, serde_json::to_string(&moved).unwrap());
+        let read: SourceRef = serde_json::from_str(&written).unwrap();
+        assert_eq!((serde_json::to_string(&read).unwrap(), read.path()), (written, Path::new("")));
+        assert!(serde_json::from_str::<SourceRef>("[\"../x\", 3]").is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -19,8 +19,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    FanOut, FileRef, Key, Limits, Outcome, ProgressPlan, ProgressReceiver, SourceRef, Stage, StageContext, StageError,
-    Store, StoreError, TempFile,
+    FanOut, FileRef, Key, Limits, Outcome, ProgressPlan, ProgressReceiver, SharedStage, SourceRef, Stage, StageContext,
+    StageError, Store, StoreError, Team, TempFile,
     error::blocking,
     progress::{StageProgress, Tracker},
     store::{FolderLock, LockFile, Record, RunFolder, temp_file},
@@ -63,8 +63,9 @@ pub struct Made<O> {
 /// It ends with [`Run::finish`]. One that is dropped leaves what it made, and its events end without a last one.
 #[derive(Debug, Clone)]
 pub struct Run {
-    shared: Arc<Shared>,
-    cancellation: CancellationToken,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) team: Option<Team>,
 }
 
 /// What the run and the contexts of its stages share.
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     tracker: Tracker,
     limits: Limits,
     used: Mutex<BTreeSet<Key>>,
+    /// The user's files that were imported, by their content.
+    sources: Mutex<HashMap<String, SourceRef>>,
     temp_files: AtomicU64,
     folder: RunFolder,
     // Held for its lock: no removal of old artifacts while the run lives.
@@ -91,6 +94,26 @@ impl Shared {
         let extension = extension.parse()?;
         let number = self.temp_files.fetch_add(1, Ordering::Relaxed);
         temp_file(&self.folder.path().join(format!("{number}.{extension}")), extension)
+    }
+
+    pub(crate) async fn import(&self, path: &Path) -> Result<SourceRef, StoreError> {
+        let source = self.store.import(path).await?;
+        self.lock_sources().insert(source.hash().to_owned(), source.clone());
+        Ok(source)
+    }
+
+    /// Where a user's file lies. One that has no place is looked for among those that were imported.
+    pub(crate) async fn source_path(&self, source: &SourceRef) -> Result<PathBuf, StoreError> {
+        let imported = if source.place.is_some() { None } else { self.lock_sources().get(source.hash()).cloned() };
+        self.store.unchanged_path(imported.as_ref().unwrap_or(source)).await
+    }
+
+    pub(crate) fn has_source(&self, hash: &str) -> bool {
+        self.lock_sources().contains_key(hash)
+    }
+
+    fn lock_sources(&self) -> MutexGuard<'_, HashMap<String, SourceRef>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn tidy_up(&self) -> Result<(), StoreError> {
@@ -123,16 +146,23 @@ impl Run {
             tracker,
             limits: options.limits,
             used: Mutex::default(),
+            sources: Mutex::default(),
             temp_files: AtomicU64::new(0),
             folder,
             live: Mutex::new(Some(live)),
         };
-        Ok((Self { shared: Arc::new(shared), cancellation: options.cancellation }, receiver))
+        Ok((Self { shared: Arc::new(shared), cancellation: options.cancellation, team: None }, receiver))
+    }
+
+    /// The same run, whose shared stages are made together with other workers.
+    #[must_use]
+    pub fn with_team(self, team: Option<Team>) -> Self {
+        Self { team, ..self }
     }
 
     /// Makes the result of `stage` for one input, or takes it if it is there.
     pub async fn make<S: Stage>(&self, stage: &S, input: &S::Input) -> Result<Made<S::Output>, StageError> {
-        let mut made = self.make_each(stage, &[input], &[1.0], 1).await?;
+        let mut made = self.make_each(stage, &[input], &[1.0], Hands::Own(1)).await?;
         made.pop().ok_or(StageError::Cancelled)
     }
 
@@ -148,12 +178,28 @@ impl Run {
     ) -> Result<Vec<Made<S::Output>>, StageError> {
         let weights = fan_out.weights(inputs);
         let inputs: Vec<&S::Input> = inputs.iter().collect();
-        self.make_each(stage, &inputs, &weights, fan_out.concurrency).await
+        self.make_each(stage, &inputs, &weights, Hands::Own(fan_out.concurrency)).await
+    }
+
+    /// The same, together with other workers where the run has a team: here no more than the fan-out says are made at once.
+    pub async fn make_all_together<S: SharedStage>(
+        &self,
+        stage: &S,
+        inputs: &[S::Input],
+        fan_out: FanOut<'_, S::Input>,
+    ) -> Result<Vec<Made<S::Output>>, StageError> {
+        let hands = match &self.team {
+            Some(team) => Hands::Team(fan_out.concurrency, team),
+            None => Hands::Own(fan_out.concurrency),
+        };
+        let weights = fan_out.weights(inputs);
+        let inputs: Vec<&S::Input> = inputs.iter().collect();
+        self.make_each(stage, &inputs, &weights, hands).await
     }
 
     /// Names a file of the user's by its content, without copying it.
     pub async fn import(&self, path: &Path) -> Result<SourceRef, StageError> {
-        Ok(self.shared.store.import(path).await?)
+        Ok(self.shared.import(path).await?)
     }
 
     /// Where a kept file lies while the run lives. It must not be changed.
@@ -188,7 +234,7 @@ impl Run {
         stage: &S,
         inputs: &[&S::Input],
         weights: &[f64],
-        concurrency: usize,
+        hands: Hands<'_>,
     ) -> Result<Vec<Made<S::Output>>, StageError> {
         if self.cancellation.is_cancelled() {
             return Err(StageError::Cancelled);
@@ -205,7 +251,12 @@ impl Run {
             slots.push(made);
         }
         let work = Work { run: self, stage, inputs, keys: &keys, progress: &progress };
-        for (index, made) in work.make_missing(&slots, weights, concurrency).await? {
+        let missing: Vec<usize> = (0..slots.len()).filter(|index| slots[*index].is_none()).collect();
+        let made = match hands {
+            Hands::Own(concurrency) => work.make_missing(missing, weights, concurrency).await?,
+            Hands::Team(concurrency, team) => team.make_missing(&work, missing, weights, concurrency).await?,
+        };
+        for (index, made) in made {
             slots[index] = Some(made);
         }
         progress.finish();
@@ -230,26 +281,33 @@ fn enter(store: &Store, needed_disk_bytes: u64) -> Result<(FolderLock, RunFolder
     Ok((live, RunFolder::create(&store.temp_folder())?))
 }
 
+/// Who makes what is missing, and how many items at once here.
+#[derive(Clone, Copy)]
+enum Hands<'a> {
+    Own(usize),
+    Team(usize, &'a Team),
+}
+
 /// The items of one stage that are to be made.
-struct Work<'a, S: Stage> {
-    run: &'a Run,
-    stage: &'a S,
-    inputs: &'a [&'a S::Input],
-    keys: &'a [Key],
-    progress: &'a StageProgress,
+pub(crate) struct Work<'a, S: Stage> {
+    pub(crate) run: &'a Run,
+    pub(crate) stage: &'a S,
+    pub(crate) inputs: &'a [&'a S::Input],
+    pub(crate) keys: &'a [Key],
+    pub(crate) progress: &'a StageProgress,
 }
 
 type Finished<S> = (usize, Result<Made<<S as Stage>::Output>, StageError>);
 
 impl<S: Stage> Work<'_, S> {
-    /// Makes what `slots` lacks, the heaviest first, at most `concurrency` at once.
-    async fn make_missing(
+    /// Makes what is missing, the heaviest first, at most `concurrency` at once.
+    pub(crate) async fn make_missing(
         &self,
-        slots: &[Option<Made<S::Output>>],
+        missing: Vec<usize>,
         weights: &[f64],
         concurrency: usize,
     ) -> Result<HashMap<usize, Made<S::Output>>, StageError> {
-        let mut waiting: Vec<usize> = (0..slots.len()).filter(|index| slots[*index].is_none()).collect();
+        let mut waiting = missing;
         // Taken from the end: the heaviest last, and of equals the first input last.
         waiting.sort_by(|a, b| weights[*a].total_cmp(&weights[*b]).then(b.cmp(a)));
         let cancellation = self.run.cancellation.child_token();
@@ -278,7 +336,11 @@ impl<S: Stage> Work<'_, S> {
     }
 
     /// Makes one item alone among all processes, unless another made it meanwhile.
-    async fn make_one(&self, index: usize, cancellation: CancellationToken) -> Result<Made<S::Output>, StageError> {
+    pub(crate) async fn make_one(
+        &self,
+        index: usize,
+        cancellation: CancellationToken,
+    ) -> Result<Made<S::Output>, StageError> {
         let (key, shared) = (self.keys[index], &self.run.shared);
         let reporter = self.progress.item(index);
         let lock_path = shared.store.key_lock_path(key);
@@ -335,16 +397,16 @@ impl<S: Stage> Work<'_, S> {
     }
 }
 
-fn key_of<S: Stage>(stage: &S, input: &S::Input) -> Result<Key, StoreError> {
+pub(crate) fn key_of<S: Stage>(stage: &S, input: &S::Input) -> Result<Key, StoreError> {
     Key::new(stage.name(), stage.version(), input).map_err(|source| StoreError::Encode { stage: stage.name(), source })
 }
 
-fn encode<S: Stage>(stage: &S, output: &S::Output) -> Result<Value, StoreError> {
+pub(crate) fn encode<S: Stage>(stage: &S, output: &S::Output) -> Result<Value, StoreError> {
     serde_json::to_value(output).map_err(|source| StoreError::Encode { stage: stage.name(), source })
 }
 
 /// An output that can no longer be read was written by another version of the stage: it counts as not made.
-fn decode<S: Stage>(key: Key, output: &Value) -> Option<Made<S::Output>> {
+pub(crate) fn decode<S: Stage>(key: Key, output: &Value) -> Option<Made<S::Output>> {
     use serde::Deserialize;
 
     let output = S::Output::deserialize(output).ok()?;

@@ -38,6 +38,15 @@ pub trait Stage: Send + Sync {
     ) -> impl Future<Output = Result<Self::Output, StageError>> + Send;
 }
 
+/// A stage whose items any worker of a team may make.
+pub trait SharedStage: Stage<Input: DeserializeOwned + Send> {
+    /// The files of the user's that an item is made from.
+    fn sources<'a>(&self, input: &'a Self::Input) -> Vec<&'a SourceRef>;
+
+    /// Whether what this machine makes of the item is the same as what was asked for.
+    fn can_make(&self, input: &Self::Input) -> impl Future<Output = Result<bool, StageError>> + Send;
+}
+
 /// What a running stage is given. Clones serve the same item.
 #[derive(Debug, Clone)]
 pub struct StageContext {
@@ -73,12 +82,12 @@ impl StageContext {
 
     /// Names a file of the user's by its content, without copying it.
     pub async fn import(&self, path: &Path) -> Result<SourceRef, StageError> {
-        Ok(self.shared.store.import(path).await?)
+        Ok(self.shared.import(path).await?)
     }
 
     /// Where a file of the user's lies, if it is still the one that was imported.
     pub async fn source_path(&self, source: &SourceRef) -> Result<PathBuf, StageError> {
-        Ok(self.shared.store.unchanged_path(source).await?)
+        Ok(self.shared.source_path(source).await?)
     }
 
     /// Waits until `bytes` of memory are free in the run's budget and sets them aside.

@@ -6,6 +6,7 @@ mod entity;
 mod files;
 mod lock;
 mod migrations;
+mod place;
 mod run_folder;
 mod sources;
 
@@ -20,6 +21,7 @@ use sea_orm::DatabaseConnection;
 use sea_orm_migration::MigratorTrait;
 
 pub use collect::{Collected, Limits, collect};
+pub use place::place_of;
 
 pub(crate) use artifacts::Record;
 pub(crate) use files::{sync_folder, temp_file};
@@ -35,6 +37,7 @@ use crate::{FileRef, Key, StoreError, error::blocking};
 /// blobs/ab/<hash>.<ext>      kept files
 /// tmp/<run>/                 unfinished files of a run, beside its lock
 /// locks/<key>.lock           artifacts being made
+/// place                      a name that no other data folder has
 /// open.lock                  held while the folder is opened
 /// run.lock                   shared by runs, held alone while old artifacts are removed
 /// ```

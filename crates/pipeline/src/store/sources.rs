@@ -13,7 +13,7 @@ use super::{Store, entity::source};
 use crate::{
     SourceRef, StoreError,
     error::blocking,
-    file::{Stamp, hash_file},
+    file::{Place, Stamp, hash_file},
 };
 
 /// A file changed less than this ago may change again within the same tick of its file system's clock, and its hash is
@@ -31,7 +31,7 @@ impl Store {
             && let Some(row) = source::Entity::find_by_id(name).one(self.db()).await?
             && stamp_of(&row) == Some(stamp)
         {
-            return Ok(SourceRef { path, hash: row.hash, stamp });
+            return Ok(SourceRef::new(path, row.hash, stamp));
         }
         let source = blocking(move || hash_source(path, stamp)).await?;
         if let Some(name) = name {
@@ -42,19 +42,20 @@ impl Store {
 
     /// Where the file lies, if it is still the one that was imported.
     pub(crate) async fn unchanged_path(&self, source: &SourceRef) -> Result<PathBuf, StoreError> {
-        let SourceRef { path, stamp, .. } = source.clone();
+        let Some(Place { path, stamp }) = source.place.clone() else { return Err(not_here(source)) };
         blocking(move || if look(&path)?.1 == stamp { Ok(path) } else { Err(changed(&path)) }).await
     }
 
     async fn remember_source(&self, name: String, source: &SourceRef) -> Result<(), StoreError> {
         let now_ms = self.now_ms();
-        let settled = source.stamp.modified_ns.saturating_add(SETTLED_AFTER_NS) <= now_ms.saturating_mul(1_000_000);
-        let (Ok(size_bytes), true) = (i64::try_from(source.stamp.size_bytes), settled) else { return Ok(()) };
+        let Some(Place { stamp, .. }) = source.place else { return Ok(()) };
+        let settled = stamp.modified_ns.saturating_add(SETTLED_AFTER_NS) <= now_ms.saturating_mul(1_000_000);
+        let (Ok(size_bytes), true) = (i64::try_from(stamp.size_bytes), settled) else { return Ok(()) };
         let row = source::ActiveModel {
             path: Set(name),
             size_bytes: Set(size_bytes),
-            modified_ns: Set(source.stamp.modified_ns),
-            inode: Set(source.stamp.inode.cast_signed()),
+            modified_ns: Set(stamp.modified_ns),
+            inode: Set(stamp.inode.cast_signed()),
             hash: Set(source.hash.clone()),
             hashed_at_ms: Set(now_ms),
         };
@@ -99,7 +100,7 @@ fn hash_source(path: PathBuf, before: Stamp) -> Result<SourceRef, StoreError> {
     if after != before || size_bytes != before.size_bytes {
         return Err(changed(&path));
     }
-    Ok(SourceRef { path, hash: hash.to_hex().to_string(), stamp: before })
+    Ok(SourceRef::new(path, hash.to_hex().to_string(), before))
 }
 
 #[cfg(unix)]
@@ -116,6 +117,11 @@ fn stamp(metadata: &Metadata) -> Stamp {
     let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     let modified_ns = since.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0);
     Stamp { size_bytes: metadata.len(), modified_ns, inode: 0 }
+}
+
+fn not_here(source: &SourceRef) -> StoreError {
+    let reason = "is needed, but no file of that content was brought here".to_owned();
+    bad(Path::new(source.hash()), ErrorKind::NotFound, reason)
 }
 
 fn changed(path: &Path) -> StoreError {

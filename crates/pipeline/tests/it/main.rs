@@ -11,3 +11,4 @@ mod progress;
 mod publishing;
 mod removal;
 mod sources;
+mod team;

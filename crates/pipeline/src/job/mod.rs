@@ -1,91 +1,30 @@
 //! A run as a job of the queue: the user's files laid out for it, its progress told to the task, its results stored together
 //! with the job's end.
 
+mod follow;
+mod inputs;
+
 use std::{
-    fmt, fs, io,
+    fs, io,
     path::{Path, PathBuf},
-    str::FromStr,
-    sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kernel::{ErrorKind, UserId};
-use metrics::{counter, histogram};
 use platform::{
     db::{DbError, Transaction},
-    jobs::{JobContext, JobError, JobProgress, JobsError},
+    jobs::{JobContext, JobError, JobsError},
     storage::{File, FileId, FileName, Files, MediaType, NewFile, StorageError, StoredObject},
     tasks::{OutputFile, TaskOutput},
 };
-use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-use utoipa::ToSchema;
 
-use crate::{Progress, ProgressReceiver};
+pub use follow::{Previews, follow};
+pub use inputs::{FileWanted, InputFile, InputName, InputNameError};
 
 /// Where a bench has the user's files, and where results.
 const INPUTS: &str = "in";
 const OUTPUTS: &str = "out";
-
-/// The longest name that a file is laid out under, in bytes.
-const MAX_NAME_BYTES: usize = 120;
-
-const DURATION: &str = "stage_duration_seconds";
-const ITEMS: &str = "stage_items_total";
-
-/// How often a picture of what is being made is drawn.
-const PREVIEW_INTERVAL: Duration = Duration::from_secs(3);
-
-/// A larger picture is not told.
-const MAX_PREVIEW_BYTES: usize = 64 * 1024;
-
-/// The name of a file among those that are laid out for a job: no path, and nothing that a program could take for an option.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct InputName(String);
-
-/// Why a text names no file of a job.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` cannot be the name of a file here; take up to {MAX_NAME_BYTES} bytes without `/` and `\\`, and neither `.` nor \
-     `-` first"
-)]
-pub struct InputNameError(String);
-
-/// A file of the user's that a job works with, and what it is called there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InputFile {
-    pub file_id: FileId,
-    pub name: InputName,
-}
-
-/// A file of one's own that something is to be made with.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = FileWanted)]
-pub struct FileWanted {
-    /// The id of the file, as sending it gave.
-    #[schema(value_type = uuid::Uuid)]
-    pub file_id: FileId,
-    /// What it is called in what is made; absent for what it was called when it was sent.
-    #[schema(value_type = Option<String>, max_length = 120, example = "beach.mp4")]
-    pub name: Option<InputName>,
-}
-
-impl FileWanted {
-    /// The files of `owner` under their names, in the same order. Those of others are not there.
-    pub async fn find_all(files: &Files, owner: UserId, wanted: Vec<Self>) -> Result<Vec<InputFile>, StorageError> {
-        let ids: Vec<FileId> = wanted.iter().map(|file| file.file_id).collect();
-        let found = files.find_all(owner, &ids).await?;
-        let named = |(wanted, file): (Self, &File)| InputFile {
-            file_id: wanted.file_id,
-            name: wanted.name.unwrap_or_else(|| InputName::of_file(&file.name)),
-        };
-        Ok(wanted.into_iter().zip(&found).map(named).collect())
-    }
-}
 
 /// A file that a job made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,18 +34,25 @@ pub struct MadeFile {
     pub path: PathBuf,
 }
 
-/// Draws pictures of what is being made.
-#[async_trait]
-pub trait Previews: fmt::Debug + Send + Sync {
-    /// A small picture of `file` as JPEG, where one can be had.
-    async fn draw(&self, file: &Path) -> Option<Vec<u8>>;
-}
-
 /// Where jobs find the files of users and leave what they made. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct Workshop {
     folder: PathBuf,
     files: Files,
+}
+
+/// A file of the user's that is known and not laid out yet.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownFile {
+    file: File,
+    name: InputName,
+}
+
+impl KnownFile {
+    /// The BLAKE3 hash of its content: 64 hexadecimal digits.
+    pub(crate) fn hash(&self) -> String {
+        self.file.hash.to_hex().to_string()
+    }
 }
 
 /// What an attempt at a job has on its bench: the user's files, and room for results. Dropped, it is cleared.
@@ -116,58 +62,6 @@ pub struct Bench {
     root: Option<TempDir>,
     files: Files,
     owner: UserId,
-}
-
-impl InputName {
-    /// The name nearest to what its owner called a file.
-    pub fn of_file(name: &FileName) -> Self {
-        let plain: String = name.as_str().chars().map(|c| if matches!(c, '/' | '\\') { '-' } else { c }).collect();
-        let mut plain = plain.trim_start_matches(['.', '-', ' ']);
-        // The ending tells what it holds, so the beginning is cut.
-        while plain.len() > MAX_NAME_BYTES {
-            let mut characters = plain.chars();
-            characters.next();
-            plain = characters.as_str().trim_start_matches(['.', '-', ' ']);
-        }
-        plain.parse().unwrap_or_else(|_| Self("file".to_owned()))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for InputName {
-    type Err = InputNameError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_plain = |c: char| !c.is_control() && !matches!(c, '/' | '\\');
-        let is_name = !text.is_empty() && text.len() <= MAX_NAME_BYTES && !text.starts_with(['.', '-', ' ']);
-        if is_name && text.chars().all(is_plain) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(InputNameError(text.chars().filter(|c| !c.is_control()).take(MAX_NAME_BYTES).collect()))
-    }
-}
-
-impl TryFrom<String> for InputName {
-    type Error = InputNameError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<InputName> for String {
-    fn from(name: InputName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for InputName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl Workshop {
@@ -251,6 +145,20 @@ impl Bench {
     /// The folder for results.
     pub fn outputs(&self) -> PathBuf {
         self.root().join(OUTPUTS)
+    }
+
+    /// Files of the owner's, none of which is laid out by that.
+    pub(crate) async fn find(&self, inputs: &[InputFile]) -> Result<Vec<KnownFile>, JobError> {
+        let ids: Vec<FileId> = inputs.iter().map(|input| input.file_id).collect();
+        let files = self.files.find_all(self.owner, &ids).await.map_err(from_storage)?;
+        let known = inputs.iter().zip(files).map(|(input, file)| KnownFile { file, name: input.name.clone() });
+        Ok(known.collect())
+    }
+
+    /// Lays out a file, and returns where it lies.
+    pub(crate) async fn lay_out_known(&self, known: &KnownFile) -> Result<PathBuf, JobError> {
+        self.lay_out(&known.file, &known.name).await?;
+        Ok(self.inputs().join(known.name.as_str()))
     }
 
     fn root(&self) -> &Path {
@@ -369,53 +277,6 @@ fn media_type(path: &Path) -> MediaType {
     name.parse().unwrap_or_else(|_| MediaType::octets())
 }
 
-/// Tells the task of a run's progress, until the run ends.
-pub async fn follow(mut events: ProgressReceiver, job: JobContext, previews: Option<Arc<dyn Previews>>) {
-    let mut told = JobProgress::default();
-    let mut drawn: Option<Instant> = None;
-    while let Some(event) = events.next().await {
-        match event {
-            Progress::Advanced { stage, item, fraction, message, preview, .. } => {
-                told.message = message.unwrap_or_else(|| format!("{stage}: {} of {}", item.number, item.count));
-                (told.stage, told.fraction) = (stage, fraction);
-                if let (Some(previews), Some(file)) = (&previews, preview)
-                    && drawn.is_none_or(|at| at.elapsed() >= PREVIEW_INTERVAL)
-                {
-                    told.preview = previews.draw(&file).await.and_then(|picture| as_url(&picture)).or(told.preview);
-                    drawn = Some(Instant::now());
-                }
-            }
-            Progress::StageStarted { stage, items } => {
-                told.message = if items > 1 { format!("{stage}: {items} to make") } else { stage.clone() };
-                told.stage = stage;
-            }
-            Progress::ItemFinished { stage, item, fraction, .. } => {
-                told.message = format!("{stage}: {} of {}", item.number, item.count);
-                (told.stage, told.fraction) = (stage, fraction);
-            }
-            Progress::StageFinished { stage, items, reused, elapsed_ms, fraction } => {
-                count(&stage, items, reused, elapsed_ms);
-                (told.stage, told.fraction) = (stage, fraction);
-            }
-            Progress::RunStarted { .. } => {}
-            Progress::RunFinished { .. } => break,
-        }
-        job.report(told.clone());
-    }
-}
-
-/// Numbers for whoever runs the place: how long stages take, and how much of them was there already.
-fn count(stage: &str, items: usize, reused: usize, elapsed_ms: u64) {
-    let made = items.saturating_sub(reused);
-    histogram!(DURATION, "stage" => stage.to_owned()).record(elapsed_ms as f64 / 1000.0);
-    counter!(ITEMS, "stage" => stage.to_owned(), "from" => "made").increment(made as u64);
-    counter!(ITEMS, "stage" => stage.to_owned(), "from" => "kept").increment(reused as u64);
-}
-
-fn as_url(picture: &[u8]) -> Option<String> {
-    (picture.len() <= MAX_PREVIEW_BYTES).then(|| format!("data:image/jpeg;base64,{}", STANDARD.encode(picture)))
-}
-
 /// What a failure of this sort is to its job: whether it may work later.
 pub fn failure(kind: ErrorKind, message: String) -> JobError {
     match kind {
@@ -458,27 +319,6 @@ mod tests {
         );
         drop(first);
         assert!(second.path().join(INPUTS).is_dir() && second.path().join(OUTPUTS).is_dir());
-    }
-
-    #[test]
-    fn names_of_inputs_are_no_paths_and_no_options() {
-        for bad in ["", ".", "..", "../a", "a/b", "a\\b", "-i", ".hidden", "a\0", "a\n", " a", &"a".repeat(121)] {
-            assert!(bad.parse::<InputName>().is_err(), "{bad:?}");
-            assert!(serde_json::from_value::<InputName>(bad.into()).is_err(), "{bad:?}");
-        }
-        for good in ["a.mp4", "Клип 1.mp4", "a..b", "a-b.mov"] {
-            assert_eq!(good.parse::<InputName>().unwrap().as_str(), good);
-        }
-    }
-
-    #[test]
-    fn what_a_file_is_called_becomes_a_name_that_keeps_its_ending() {
-        let named = |text: &str| InputName::of_file(&FileName::new(text)).to_string();
-        assert_eq!(named("../../etc/pass-wd.mp4"), "etc-pass-wd.mp4");
-        assert_eq!(named("-y.mp4"), "y.mp4");
-        assert_eq!(named("..."), "file");
-        let long = named(&format!("{}.mp4", "ж".repeat(200)));
-        assert!(long.len() <= MAX_NAME_BYTES && long.ends_with("ж.mp4"), "{long}");
     }
 
     #[test]
