@@ -12,6 +12,7 @@ use pipeline::{Limits, Store};
 use platform::{
     config::{Settings as _, Sources},
     http::{AddressPolicy, HttpClient},
+    storage::ShelfLimits,
 };
 use providers::{
     diarize,
@@ -19,6 +20,7 @@ use providers::{
     separate, stt, translate,
     tts::{self, espeak},
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use videos::{Studio, Videos};
 
@@ -99,9 +101,10 @@ pub(crate) async fn videos(settings: &Settings, cancellation: CancellationToken)
         engines: speech_engines(settings),
         fetch: Arc::new(HttpClient::new(AddressPolicy::PublicOnly)?),
         jobs: settings.jobs(),
+        places: Arc::new(Semaphore::new(settings.jobs())),
     };
     let limits = limits(settings);
-    Ok(Videos { studio, store, memory: settings.memory(), limits, cancellation })
+    Ok(Videos { studio, store, memory: settings.memory(), limits, cancellation, team: None })
 }
 
 /// The dubbing service on the data folder.
@@ -127,6 +130,18 @@ pub(crate) async fn dubbing(settings: &Settings, cancellation: CancellationToken
 }
 
 fn limits(settings: &Settings) -> Limits {
-    let max_age = Duration::from_secs(u64::from(settings.cache.max_age_days) * SECONDS_OF_A_DAY);
-    Limits { max_bytes: settings.cache.max_bytes, max_age }
+    Limits { max_bytes: settings.cache.max_bytes, max_age: days(settings.cache.max_age_days) }
+}
+
+/// What workers share, and for how long.
+pub(crate) fn shelf_limits(settings: &Settings) -> ShelfLimits {
+    ShelfLimits {
+        max_bytes: settings.cache.shared_max_bytes,
+        max_age: days(settings.cache.shared_max_age_days),
+        min_free_bytes: settings.storage.min_free_bytes,
+    }
+}
+
+fn days(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * SECONDS_OF_A_DAY)
 }

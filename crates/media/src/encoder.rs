@@ -128,6 +128,12 @@ pub async fn choose_encoder(
     Ok(software)
 }
 
+/// Whether this machine would choose this encoder as well, so that it makes what another made with it.
+pub async fn is_chosen_here(ffmpeg: &Ffmpeg, encoder: &Encoder) -> Result<bool, MediaError> {
+    let Encoder { settings, size, fps, .. } = *encoder;
+    Ok(choose_encoder(ffmpeg, settings, size, fps).await? == *encoder)
+}
+
 /// The encoders of graphics processors have no second pass as they are used here, and none is lossless.
 fn may_be_hardware(settings: EncoderSettings) -> bool {
     settings.hardware == Hardware::Auto

@@ -58,6 +58,26 @@ pub fn require_family(family: &str) -> Result<(), MediaError> {
     Err(MediaError::Invalid(format!("font `{family}` is not installed; the closest installed ones are `{offers}`")))
 }
 
+/// Tells the fonts of one machine from those of another: names, styles and sizes of files. Reads them on the first call.
+pub fn fingerprint() -> &'static str {
+    static FINGERPRINT: OnceLock<String> = OnceLock::new();
+    FINGERPRINT.get_or_init(|| {
+        let mut faces = with_fonts(|fonts| fonts.db().faces().map(describe).collect::<Vec<_>>()).unwrap_or_default();
+        faces.sort_unstable();
+        blake3::hash(faces.concat().as_bytes()).to_hex()[..16].to_owned()
+    })
+}
+
+fn describe(face: &fontdb::FaceInfo) -> String {
+    let size_bytes = match &face.source {
+        fontdb::Source::File(path) | fontdb::Source::SharedFile(path, _) => {
+            std::fs::metadata(path).map_or(0, |found| found.len())
+        }
+        fontdb::Source::Binary(_) => 0,
+    };
+    format!("{} {:?} {} {size_bytes}\n", face.post_script_name, face.style, face.weight.0)
+}
+
 /// The width of one line of text in pixels, shaped, with other fonts standing in where the family lacks a character.
 ///
 /// `weight` is that of CSS and OpenType (400 regular, 700 bold); `size_px` is the em in pixels. Line breaks count as

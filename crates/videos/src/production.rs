@@ -28,7 +28,7 @@ use crate::{
         check::{Check, CheckInput},
         cover::{Backdrop, Cover, CoverInput},
         mix::MixedSound,
-        segment::{Canvas, Crossing, EncodedSegment, Mark, Segment, SegmentInput},
+        segment::{Canvas, Crossing, EncodedSegment, Mark, SegmentInput},
     },
     storyline::{Storyline, caption, caption_mode, from_beginning, tell, time, total_frames},
     timeline::{Grid, ShotSpan, TimedScene},
@@ -76,6 +76,11 @@ pub fn narration_plan() -> ProgressPlan {
 /// The stages of subtitles alone.
 pub fn subtitles_plan() -> ProgressPlan {
     ProgressPlan::new([("voice", 3.0), ("captions", 1.0)])
+}
+
+/// The stages of who helps another make a video.
+pub(crate) fn helping_plan() -> ProgressPlan {
+    ProgressPlan::new([("segments", 1.0)])
 }
 
 /// What is made of a request.
@@ -294,9 +299,9 @@ async fn encode_with(
         }
     };
     let inputs: Vec<_> = story.pieces().map(piece).collect();
-    let stage = Segment { ffmpeg: studio.ffmpeg.clone() };
+    let stage = studio.segments();
     let fan_out = FanOut::new(studio.jobs).longest_first(|input: &SegmentInput| f64::from(input.frames));
-    let segments = run.make_all(&stage, &inputs, fan_out).await?;
+    let segments = run.make_all_together(&stage, &inputs, fan_out).await?;
     Ok(segments.into_iter().map(|made| made.output).collect())
 }
 

@@ -5,8 +5,9 @@ use std::{path::Path, sync::Arc};
 use ai::tts::{Tts, Voice};
 use kernel::{ErrorKind, Lang};
 use media::{Ffmpeg, assemble::Container, audio};
-use pipeline::{Limits, Outcome, ProgressPlan, ProgressReceiver, Run, RunOptions, Store};
+use pipeline::{Helping, Limits, Outcome, ProgressPlan, ProgressReceiver, Run, RunOptions, Store, Team};
 use platform::resources::MemoryBudget;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     production::{self, Purpose},
     request::VideoRequest,
     source::web::Fetch,
+    stages::segment::Segment,
     storyboard,
 };
 
@@ -30,6 +32,14 @@ pub struct Studio {
     pub fetch: Arc<dyn Fetch>,
     /// Segments made at once.
     pub jobs: usize,
+    /// A place for each of them: whatever this process makes, it has no more in work.
+    pub places: Arc<Semaphore>,
+}
+
+impl Studio {
+    pub(crate) fn segments(&self) -> Segment {
+        Segment { ffmpeg: self.ffmpeg.clone(), places: Arc::clone(&self.places) }
+    }
 }
 
 /// Makes videos and narrations.
@@ -42,6 +52,8 @@ pub struct Videos {
     pub limits: Limits,
     /// Stops whatever is under way.
     pub cancellation: CancellationToken,
+    /// With whom segments are made.
+    pub team: Option<Team>,
 }
 
 impl Videos {
@@ -121,6 +133,19 @@ impl Videos {
         Self { studio, cancellation: token, ..self.clone() }
     }
 
+    /// The same service, which makes segments together with a team.
+    #[must_use]
+    pub fn with_team(&self, team: Team) -> Self {
+        Self { team: Some(team), ..self.clone() }
+    }
+
+    /// Makes segments of another's video, and returns how many.
+    pub async fn help(&self, helping: &Helping<'_>) -> Result<usize, VideosError> {
+        let run = self.start(production::helping_plan(), drop).await?;
+        let made = helping.work(&run, &self.studio.segments(), self.studio.jobs).await;
+        end(run, made.map_err(VideosError::from)).await
+    }
+
     async fn start(&self, plan: ProgressPlan, watch: impl FnOnce(ProgressReceiver)) -> Result<Run, VideosError> {
         let options = RunOptions {
             plan,
@@ -131,7 +156,7 @@ impl Videos {
         };
         let (run, events) = Run::start(&self.store, options).await?;
         watch(events);
-        Ok(run)
+        Ok(run.with_team(self.team.clone()))
     }
 }
 

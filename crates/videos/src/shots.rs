@@ -11,7 +11,7 @@ use media::{
     motion::{Rect, crop_for},
 };
 use pipeline::{FanOut, FileRef, Run, SourceRef};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     VideosError,
@@ -62,7 +62,7 @@ pub(crate) enum ShotPicture {
 }
 
 /// Part of a clip.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ClipShot {
     pub source: SourceRef,
     pub info: MediaInfo,
@@ -73,7 +73,7 @@ pub(crate) struct ClipShot {
 }
 
 /// How a clip fills the frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ClipFraming {
     /// This part of the picture, as shown.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use kernel::{Clock, IdSource, Rng, SystemClock, TimeOrderedIds};
 use media::Ffmpeg;
-use pipeline::job::Workshop;
+use pipeline::{Exchange, job::Workshop, place_of};
 use platform::{
     db::Db,
     http::{AddressPolicy, HttpClient},
-    jobs::{Jobs, Registry, Worker, WorkerOptions},
+    jobs::{Jobs, Profile, Registry, Worker, WorkerOptions},
     redis::Redis,
     rng::SystemRng,
-    storage::{Clamd, Files, FilesParts, Inspection, Links, Objects, VirusScanner},
+    storage::{Clamd, Files, FilesParts, Inspection, Links, Objects, Shelf, VirusScanner},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,10 @@ pub(crate) struct Depot {
     pub(crate) objects: Objects,
     pub(crate) files: Files,
     pub(crate) workshop: Workshop,
+    /// Where the workers of a team find what another made.
+    pub(crate) exchange: Exchange,
+    /// The name of the data folder.
+    pub(crate) place: String,
     pub(crate) ffmpeg: Ffmpeg,
     /// What the servers and workers of a team share in memory, where there is one.
     pub(crate) redis: Option<Redis>,
@@ -66,26 +70,35 @@ impl Depot {
         let scanner =
             settings.storage.clamd.clone().map(|address| Arc::new(Clamd::new(address)) as Arc<dyn VirusScanner>);
         let files = Files::new(FilesParts {
-            db,
+            db: db.clone(),
             objects: objects.clone(),
             caches: shared.caches.clone(),
-            clock,
-            ids,
+            clock: clock.clone(),
+            ids: ids.clone(),
             inspection: Inspection { content: Arc::new(Probe(ffmpeg.clone())), scanner },
             links: Links::new(&secrets(settings, &rng)?),
             settings: settings.storage.clone(),
         });
         let workshop = Workshop::new(settings.data.join("work"), files.clone());
-        Ok(Self { basics, jobs, objects, files, workshop, ffmpeg, redis, shared })
+        let shelf = Shelf::new(db.clone(), objects.clone(), clock.clone(), wiring::shelf_limits(settings));
+        let exchange = Exchange::new(db, shelf, clock);
+        let place = place_of(&settings.data, ids.as_ref()).await?;
+        Ok(Self { basics, jobs, objects, files, workshop, exchange, place, ffmpeg, redis, shared })
     }
 
     /// A worker that does the jobs of `registry`.
     pub(crate) fn worker(&self, settings: &Settings, registry: Registry) -> Worker {
         let options = WorkerOptions {
             concurrency: settings.worker.concurrency.unwrap_or_else(platform::resources::cpu_count),
+            profile: Profile { place: self.place.clone(), build: self.build() },
             ..WorkerOptions::default()
         };
         Worker::new(self.jobs.clone(), registry, options)
+    }
+
+    /// What decides how segments look: workers that differ in it make none for one another. Reads the fonts of this machine.
+    fn build(&self) -> String {
+        format!("{} {}", self.ffmpeg.fingerprint(), media::fonts::fingerprint())
     }
 
     /// Every kind of job, with who does it.
@@ -95,7 +108,14 @@ impl Depot {
         let mut dubbing = wiring::dubbing(settings, CancellationToken::new()).await?;
         // What one takes, the other has to wait for.
         dubbing.memory = videos.memory.clone();
-        let bench = videos::jobs::Workbench { videos, workshop: self.workshop.clone() };
+        // Fonts are read once, where that may take its time.
+        tokio::task::spawn_blocking(media::fonts::fingerprint).await?;
+        let bench = videos::jobs::Workbench {
+            videos,
+            workshop: self.workshop.clone(),
+            exchange: self.exchange.clone(),
+            build: self.build(),
+        };
         let dubbing = dubbing::jobs::Workbench {
             dubbing,
             workshop: self.workshop.clone(),

@@ -72,6 +72,7 @@ pub(crate) fn migrations() -> Vec<Migrations> {
         jobs::migrations(),
         locks::migrations(),
         storage::migrations(),
+        pipeline::migrations(),
         identity::migrations(),
         videos::desk::migrations(),
         dubbing::desk::migrations(),

@@ -102,6 +102,10 @@ impl Upkeep {
             Ok(swept) => tracing::debug!(?swept, "files were swept"),
             Err(error) => tracing::warn!(%error, "files could not be swept"),
         }
+        match self.depot.exchange.sweep().await {
+            Ok((artifacts, files)) => tracing::debug!(artifacts, files, "shared results were swept"),
+            Err(error) => tracing::warn!(%error, "shared results could not be swept"),
+        }
     }
 
     /// Sweeps what lies on this machine.

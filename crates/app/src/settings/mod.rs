@@ -49,6 +49,10 @@ pub(crate) struct CacheSettings {
     pub(crate) max_bytes: u64,
     /// Days that a result stays after its last use.
     pub(crate) max_age_days: u32,
+    /// Bytes of results that workers share through the store of files.
+    pub(crate) shared_max_bytes: u64,
+    /// Days that a shared result stays after its last use.
+    pub(crate) shared_max_age_days: u32,
 }
 
 /// Programs that are run and a library that is opened, where they are not to be looked for.
@@ -73,7 +77,7 @@ pub(crate) struct LogSettings {
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        Self { max_bytes: 20_000_000_000, max_age_days: 30 }
+        Self { max_bytes: 20_000_000_000, max_age_days: 30, shared_max_bytes: 50_000_000_000, shared_max_age_days: 7 }
     }
 }
 
@@ -135,6 +139,10 @@ impl config::Settings for Settings {
         if !(1..=36_500).contains(&self.cache.max_age_days) {
             faults.push(("cache.max_age_days", format!("{} is not between 1 and 36500", self.cache.max_age_days)));
         }
+        if !(1..=36_500).contains(&self.cache.shared_max_age_days) {
+            let reason = format!("{} is not between 1 and 36500", self.cache.shared_max_age_days);
+            faults.push(("cache.shared_max_age_days", reason));
+        }
         if self.data.as_os_str().is_empty() {
             faults.push(("data", "it is empty; name a folder".to_owned()));
         }
@@ -180,7 +188,7 @@ mod tests {
         let toml = "jobs = 3\ndata = \"/a\"\n[cache]\nmax_bytes = 5_000\n[log]\nformat = \"json\"\n";
         let settings = load(toml, &[("PRESSROOM_DATA", "/b c"), ("PRESSROOM_CACHE_MAX_AGE_DAYS", "7")]).unwrap();
         assert_eq!((settings.data, settings.jobs), (PathBuf::from("/b c"), Some(3)));
-        assert_eq!(settings.cache, CacheSettings { max_bytes: 5000, max_age_days: 7 });
+        assert_eq!(settings.cache, CacheSettings { max_bytes: 5000, max_age_days: 7, ..CacheSettings::default() });
         assert_eq!(settings.log.format, LogFormat::Json);
     }
 

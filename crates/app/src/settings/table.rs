@@ -36,6 +36,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "Days that a result stays after its last use.",
     },
     Setting {
+        key: "cache.shared_max_bytes",
+        takes: "bytes",
+        default: "50000000000",
+        meaning: "Results that workers of a team share through the store of files; the least recently used go first, but none \
+                  that was used within a day.",
+    },
+    Setting {
+        key: "cache.shared_max_age_days",
+        takes: "1 to 36500",
+        default: "7",
+        meaning: "Days that a shared result stays after its last use.",
+    },
+    Setting {
         key: "programs.ffmpeg",
         takes: "a file",
         default: "`ffmpeg` of the search path",

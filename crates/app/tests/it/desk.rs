@@ -78,8 +78,17 @@ impl Desk {
 
     /// Pressroom with this desk's data folder, printing events.
     pub(crate) fn pressroom<Argument: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = Argument>) -> Command {
+        self.pressroom_in("data", arguments)
+    }
+
+    /// The same with another data folder.
+    pub(crate) fn pressroom_in<Argument: AsRef<OsStr>>(
+        &self,
+        data: &str,
+        arguments: impl IntoIterator<Item = Argument>,
+    ) -> Command {
         let mut command = program(env!("CARGO_BIN_EXE_pressroom"));
-        command.current_dir(self.folder.path()).args(arguments).arg("--json").arg("--data").arg(self.path("data"));
+        command.current_dir(self.folder.path()).args(arguments).arg("--json").arg("--data").arg(self.path(data));
         // Settings of whoever runs the tests are not part of them.
         command.env_remove("RUST_BACKTRACE");
         command

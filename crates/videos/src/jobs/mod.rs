@@ -1,6 +1,7 @@
 //! What a worker does of this context: videos and storyboards, narrations, subtitles.
 
 mod audio;
+mod segments;
 mod subtitles;
 mod video;
 
@@ -16,7 +17,7 @@ use media::{
     thumbnails::{Precision, thumbnails},
 };
 use pipeline::{
-    ProgressReceiver,
+    Exchange, ProgressReceiver,
     job::{self, MadeFile, Previews, Workshop},
 };
 use platform::{
@@ -25,6 +26,7 @@ use platform::{
 };
 
 pub use audio::{Audios, SoundFormat, SoundJob};
+pub use segments::{Segments, SegmentsJob};
 pub use subtitles::Subtitles;
 pub use video::{Make, VideoJob, Videos};
 
@@ -34,13 +36,17 @@ use crate::{Finished, VideosError, order::Order, request::VideoRequest, service}
 const PREVIEW_SIDE: u32 = 320;
 
 /// The kinds of jobs of this context.
-pub const KINDS: [&str; 3] = [Videos::NAME, Audios::NAME, Subtitles::NAME];
+pub const KINDS: [&str; 4] = [Videos::NAME, Audios::NAME, Subtitles::NAME, Segments::NAME];
 
 /// What the jobs of this context are done with.
 #[derive(Debug, Clone)]
 pub struct Workbench {
     pub videos: service::Videos,
     pub workshop: Workshop,
+    /// Where workers find what another made.
+    pub exchange: Exchange,
+    /// What decides how segments look: only workers that have the same help with a video.
+    pub build: String,
 }
 
 /// Adds the jobs of this context to those of a worker.
@@ -49,6 +55,7 @@ pub fn register(registry: Registry, bench: &Workbench) -> Registry {
         .with(video::MakeVideo(bench.clone()))
         .with(audio::MakeAudio(bench.clone()))
         .with(subtitles::MakeSubtitles(bench.clone()))
+        .with(segments::MakeSegments(bench.clone()))
 }
 
 impl Workbench {

@@ -54,9 +54,10 @@ impl JobHandler for MakeVideo {
 
     async fn run(&self, payload: VideoJob, job: JobContext) -> Result<TaskOutput, JobError> {
         let bench = self.0.workshop.open(&job, &payload.order.files).await?;
+        let team = self.0.team_of(&job, &payload.order.files)?;
         let (request, name) = resolve(payload.order, bench.inputs()).await?;
         let output = bench.outputs().join(format!("{name}.mp4"));
-        let (videos, watch) = (self.0.videos_for(&job), self.0.watch(&job));
+        let (videos, watch) = (self.0.videos_for(&job).with_team(team), self.0.watch(&job));
         let finished = match payload.make {
             Make::Video => videos.render(&request, &output, watch).await?,
             Make::Storyboard => videos.storyboard(&request, &output, watch).await?,

@@ -8,7 +8,7 @@ use media::{
     speech_text::TimedSentence,
 };
 use pipeline::{Stage, StageContext, StageError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::computing;
 
@@ -27,7 +27,7 @@ pub(crate) struct CaptionsInput {
 }
 
 /// Which style, before anyone has looked whether it can be used.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CaptionStyle {
     /// One that comes with Pressroom.

@@ -1,18 +1,21 @@
 //! A piece of the video, a shot and its transition to the next, is drawn, captioned and encoded, once.
 
+use std::sync::Arc;
+
 use kernel::Lang;
 use media::{
     Ffmpeg, FrameRate, FrameSource, MediaError, Size, StillLimits, Timing,
     captions::{self, Cue, Mode, Setting},
     cards::{Card, CardRequest, CardSource, Theme},
     check::{self, SegmentCheck},
-    encoder::Encoder,
+    encoder::{self, Encoder},
     motion::KenBurns,
     segment::{self, Corner, Decoding, Enhance, Framing, SegmentPlan, Transition, TransitionKind, Visual, Watermark},
     still::load_still,
 };
-use pipeline::{Advance, FileRef, SourceRef, Stage, StageContext, StageError};
+use pipeline::{Advance, FileRef, SharedStage, SourceRef, Stage, StageContext, StageError};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::{captions::CaptionStyle, computing, media_failure};
 use crate::shots::{ClipFraming, ClipShot};
@@ -26,10 +29,12 @@ const WATERMARK_WIDTH: f32 = 0.14;
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub ffmpeg: Ffmpeg,
+    /// The places of this process for pieces in work: another's and one's own share them.
+    pub places: Arc<Semaphore>,
 }
 
 /// A piece of the video, and all that decides its pictures.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SegmentInput {
     pub canvas: Canvas,
     pub frames: u32,
@@ -39,7 +44,7 @@ pub(crate) struct SegmentInput {
 }
 
 /// What all pieces of a video share.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Canvas {
     pub size: Size,
     pub fps: u32,
@@ -53,7 +58,7 @@ pub(crate) struct Canvas {
 }
 
 /// A picture laid over everything.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Mark {
     pub source: SourceRef,
     pub corner: Corner,
@@ -61,7 +66,7 @@ pub(crate) struct Mark {
 }
 
 /// What the last frames of a piece give way to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Crossing {
     pub to: Look,
     pub kind: TransitionKind,
@@ -69,7 +74,7 @@ pub(crate) struct Crossing {
 }
 
 /// Part of the time that a picture is seen.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Look {
     pub picture: Picture,
     /// Where the part begins, counted from when the picture begins to be seen.
@@ -78,7 +83,7 @@ pub(crate) struct Look {
 
 /// A shot's picture and all that decides how it looks. How long a drawn one is seen in all decides how it moves; a clip
 /// moves by itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Picture {
     Clip(ClipShot),
@@ -96,7 +101,7 @@ pub(crate) enum Picture {
 }
 
 /// The captions of a piece, and which stretch of their time it covers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CaptionWindow {
     pub cues: Vec<Cue>,
     pub start_ms: u64,
@@ -126,6 +131,8 @@ impl Stage for Segment {
 
     async fn run(&self, input: &SegmentInput, context: &StageContext) -> Result<EncodedSegment, StageError> {
         let size = input.canvas.size;
+        // Never closed.
+        let _place = self.places.acquire().await;
         let _memory = context.memory(u64::from(size.width) * u64::from(size.height) * BYTES_PER_PIXEL).await?;
         let captions = context.temp_file("ass")?;
         let captions = write_captions(input, captions.path()).await?.then_some(captions);
@@ -162,6 +169,24 @@ impl Stage for Segment {
         let file = context.keep(file).await?;
         context.progress().advance(Advance::to(1.0).preview(context.path(&file)));
         Ok(EncodedSegment { file, check })
+    }
+}
+
+impl SharedStage for Segment {
+    fn sources<'a>(&self, input: &'a SegmentInput) -> Vec<&'a SourceRef> {
+        let looks = std::iter::once(&input.look).chain(input.transition.as_ref().map(|crossing| &crossing.to));
+        let clips = looks.filter_map(|look| match &look.picture {
+            Picture::Clip(clip) => Some(&clip.source),
+            Picture::Still { .. } | Picture::Card { .. } => None,
+        });
+        clips.chain(input.canvas.watermark.as_ref().map(|mark| &mark.source)).collect()
+    }
+
+    async fn can_make(&self, input: &SegmentInput) -> Result<bool, StageError> {
+        if input.canvas.ffmpeg != self.ffmpeg.fingerprint() {
+            return Ok(false);
+        }
+        encoder::is_chosen_here(&self.ffmpeg, &input.canvas.encoder).await.map_err(media_failure)
     }
 }
 

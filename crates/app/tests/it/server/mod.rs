@@ -5,6 +5,7 @@ mod deaths;
 mod faults;
 mod instances;
 mod media;
+mod team;
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -55,7 +56,12 @@ impl Machine {
     }
 
     fn command(&self, arguments: &[&str]) -> std::process::Command {
-        let mut command = self.desk.pressroom(arguments);
+        self.command_in("data", arguments)
+    }
+
+    /// A command with another data folder.
+    fn command_in(&self, data: &str, arguments: &[&str]) -> std::process::Command {
+        let mut command = self.desk.pressroom_in(data, arguments);
         command.env_remove("DATABASE_URL").env_remove("REDIS_URL").env_remove("SECRET_KEY");
         if let Some(database) = &self.database {
             command.env("DATABASE_URL", database.address());
@@ -102,6 +108,11 @@ impl Machine {
 }
 
 impl Running {
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.as_ref().map(Child::id).unwrap_or_default()
+    }
+
     /// Ends it as a power cut would.
     pub(crate) fn kill(mut self) {
         if let Some(mut child) = self.0.take() {
