@@ -61,10 +61,23 @@ fn group_limit_files(groups: &str) -> Vec<PathBuf> {
     files
 }
 
+/// A file system: what an unprivileged process may still write, and how much there is in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskBytes {
+    pub free: u64,
+    pub size: u64,
+}
+
+/// Bytes of the file system that holds `path`.
+pub fn disk_bytes(path: &Path) -> io::Result<DiskBytes> {
+    let status = rustix::fs::statvfs(path)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(status.f_frsize);
+    Ok(DiskBytes { free: bytes(status.f_bavail), size: bytes(status.f_blocks) })
+}
+
 /// Bytes that an unprivileged process may still write to the file system that holds `path`.
 pub fn free_disk_bytes(path: &Path) -> io::Result<u64> {
-    let status = rustix::fs::statvfs(path)?;
-    Ok(status.f_bavail.saturating_mul(status.f_frsize))
+    Ok(disk_bytes(path)?.free)
 }
 
 fn total_of_meminfo(text: &str) -> Option<u64> {
@@ -160,7 +173,8 @@ mod tests {
     fn this_machine_has_processors_memory_and_a_disk() {
         assert!(cpu_count() >= 1);
         assert!(memory_limit_bytes() > 64 * MEBIBYTE);
-        assert!(free_disk_bytes(&std::env::temp_dir()).unwrap() > 0);
+        let disk = disk_bytes(&std::env::temp_dir()).unwrap();
+        assert!(disk.free > 0 && disk.free <= disk.size, "{disk:?}");
         assert!(free_disk_bytes(Path::new("/nowhere/at/all")).is_err());
     }
 

@@ -9,7 +9,7 @@ use media::MediaError;
 use platform::{
     config::{ConfigError, SecretError},
     db::{DbError, OpenDbError, TargetError, migrate::MigrateError},
-    http::HttpError,
+    http::{HttpError, ProbeError},
     secrets::SecretKeyError,
     storage::StorageError,
 };
@@ -42,7 +42,7 @@ fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
     error.chain().find_map(|cause| {
         let provider = cause.downcast_ref::<ai::ProviderError>().map(|error| error.kind);
         provider.or_else(|| {
-            kind_of_any!(cause: MediaError, IdentityError, DubbingError, HttpError, ModelError, StorageError, ConfigError,
+            kind_of_any!(cause: MediaError, IdentityError, DubbingError, HttpError, ProbeError, ModelError, StorageError, ConfigError,
                 SecretError, SecretKeyError, OpenDbError, MigrateError, TargetError, DbError)
         })
     })

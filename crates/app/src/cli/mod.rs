@@ -9,6 +9,7 @@ mod dub;
 mod dub_settings;
 mod events;
 mod exit;
+mod health;
 mod migrate;
 mod models;
 mod narrate;
@@ -79,6 +80,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Do jobs for servers on the same database
     Worker(worker::WorkerArgs),
+    /// Ask a server whether it is well
+    Health(health::HealthArgs),
     /// Make accounts
     User(user::UserArgs),
     /// Bring the tables of the server's database up to date, or back
@@ -128,6 +131,7 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
             Command::Voices(args) => voices::run(args, &cli.global, console, cancel).await,
             Command::Serve(args) => Box::pin(serve::run(args, &cli.global, console, cancel)).await,
             Command::Worker(args) => worker::run(args, &cli.global, console, cancel).await,
+            Command::Health(args) => health::run(args, &cli.global, console).await,
             Command::User(args) => user::run(args, &cli.global, console).await,
             Command::Migrate(args) => migrate::run(args, &cli.global, console).await,
             Command::Config(args) => config::run(&args, &cli.global, console),

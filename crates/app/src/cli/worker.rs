@@ -1,15 +1,22 @@
 //! `pressroom worker`.
 
-use std::process::ExitCode;
+use std::{net::SocketAddr, process::ExitCode};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use platform::db::{migrate, presence::Presence};
+use platform::{
+    db::{migrate, presence::Presence},
+    server::status::StatusDesk,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{Global, console::Console},
-    server::{self, Basics, Depot},
+    cli::{
+        Global,
+        console::{Console, print_json},
+    },
+    server::{self, Basics, Depot, Numbers},
+    settings::Settings,
     wiring,
 };
 
@@ -21,6 +28,9 @@ pub(crate) struct WorkerArgs {
     /// Jobs at a time, of all kinds together [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     concurrency: Option<u16>,
+    /// Where to answer how it is (`/livez`, `/readyz`, `/health`, `/metrics`) [default: nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
 }
 
 pub(crate) async fn run(
@@ -33,6 +43,7 @@ pub(crate) async fn run(
     if let Some(concurrency) = args.concurrency {
         settings.worker.concurrency = Some(concurrency.into());
     }
+    settings.worker.listen = args.listen.or(settings.worker.listen);
     let db = server::open_database(&settings).await?;
     migrate::up(&db, &server::migrations()).await?;
     let basics = Basics::new(&db);
@@ -45,15 +56,42 @@ pub(crate) async fn run(
     }
     let is_wanted = |kind: &str| args.queues.is_empty() || args.queues.iter().any(|queue| queue == kind);
     let worker = depot.worker(&settings, registry.only(is_wanted));
+    let desk = open_desk(&settings, &depot, console).await?;
     let queues = if args.queues.is_empty() { known.join(", ") } else { args.queues.join(", ") };
     console.say(&format!("working on {queues}; stop with Ctrl-C"));
+    // Whether it lives is told until the last of its jobs was given back.
     let ended = CancellationToken::new();
     let work = async {
         worker.run(cancel.clone()).await;
         ended.cancel();
     };
-    let ((), present) = tokio::join!(work, server::stay(&presence, &cancel, &ended));
+    let told = tell(desk, cancel.clone(), ended.clone());
+    let ((), (), present) = tokio::join!(work, told, server::stay(&presence, &cancel, &ended));
     db.close().await?;
     present?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the worker tells how it is, if the settings name an address for that, and what it then looks up.
+async fn open_desk(
+    settings: &Settings,
+    depot: &Depot,
+    console: &Console,
+) -> anyhow::Result<Option<(StatusDesk, Numbers)>> {
+    let Some(listen) = settings.worker.listen else { return Ok(None) };
+    let health = server::health_of(settings, depot);
+    let desk = StatusDesk::bind(listen, &settings.server, health.clone()).await;
+    let desk = desk.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = desk.address()?;
+    if console.is_json() {
+        print_json(&serde_json::json!({ "event": "listening", "address": address }))?;
+    }
+    console.say(&format!("http://{address}/health tells how this worker is"));
+    Ok(Some((desk, Numbers::new(depot.clone(), health, settings.data.clone()))))
+}
+
+async fn tell(desk: Option<(StatusDesk, Numbers)>, stop: CancellationToken, closed: CancellationToken) {
+    if let Some((desk, numbers)) = desk {
+        tokio::join!(desk.run(stop, closed.clone()), numbers.run(closed));
+    }
 }

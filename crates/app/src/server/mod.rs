@@ -3,6 +3,7 @@
 mod content;
 mod depot;
 mod health;
+mod numbers;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 use self::upkeep::Upkeep;
 pub(crate) use self::{
     depot::{Basics, Depot},
+    numbers::Numbers,
     shared::Shared,
 };
 use crate::settings::Settings;
@@ -62,6 +64,7 @@ pub(crate) struct Office {
     caches: Caches,
     relay: events::Relay,
     upkeep: Upkeep,
+    numbers: Numbers,
 }
 
 /// The tables of every context, in the order in which they are made.
@@ -171,7 +174,7 @@ impl Office {
         let of_videos = videos::desk::Desk::new(jobs.clone(), files.clone(), clock.clone(), ids.clone());
         let of_dubs = dubbing::desk::Desk::new(jobs, files.clone(), clock.clone(), ids.clone());
         let Identity { service, routes, authenticator } = identity(settings, &depot.basics, &shared)?;
-        let (health, metrics) = (Health::new(components(settings, depot)), Metrics::of_process());
+        let (health, metrics) = (health_of(settings, depot), Metrics::of_process());
         let api = OpenApiRouter::new()
             .merge(routes)
             .merge(storage::http::routes(files))
@@ -191,7 +194,8 @@ impl Office {
             .with_redis(depot.redis.clone());
         let upkeep = Upkeep::new(depot.clone(), idempotency);
         let caches = shared.caches;
-        Ok(Self { assembled: assemble(api, parts), health, identity: service, tasks, caches, relay, upkeep })
+        let numbers = Numbers::new(depot.clone(), health.clone(), settings.data.clone());
+        Ok(Self { assembled: assemble(api, parts), health, identity: service, tasks, caches, relay, upkeep, numbers })
     }
 
     /// Users, sessions and keys.
@@ -207,12 +211,14 @@ impl Office {
             self.identity.run(stop.clone()),
             self.caches.run(stop.clone()),
             self.relay.clone().run(stop.clone()),
+            self.numbers.run(stop.clone()),
             self.upkeep.run(stop),
         );
     }
 }
 
-fn components(settings: &Settings, depot: &Depot) -> Vec<Arc<dyn Component>> {
+/// The parts of a server or a worker.
+pub(crate) fn health_of(settings: &Settings, depot: &Depot) -> Health {
     let disk = health::Disk { folder: settings.data.clone(), min_free_bytes: settings.storage.min_free_bytes };
     let mut components: Vec<Arc<dyn Component>> = vec![
         Arc::new(DatabaseHealth(depot.basics.db.clone())),
@@ -227,5 +233,5 @@ fn components(settings: &Settings, depot: &Depot) -> Vec<Arc<dyn Component>> {
     if let Some(redis) = &depot.redis {
         components.extend(shared::components(redis));
     }
-    components
+    Health::new(components)
 }

@@ -1,26 +1,17 @@
-//! What is done now and then: numbers are looked up, and what nobody needs is removed. What servers of a team would all do alike
-//! is done by one of them.
+//! What is done now and then: what nobody needs is removed. What servers of a team would all do alike is done by one of them.
 
 use std::time::Duration;
 
-use metrics::{describe_counter, describe_gauge, gauge};
-use platform::{db::READS, idempotency::Idempotency, locks::Lease};
+use platform::{idempotency::Idempotency, locks::Lease};
 use tokio_util::sync::CancellationToken;
 
 use super::Depot;
 
-/// How often numbers are looked up.
-const NUMBERS_INTERVAL: Duration = Duration::from_secs(10);
 /// How often what is no longer needed is removed.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 
 /// The lock of the server that sweeps for all.
 const SWEEPER: &str = "sweeper";
-
-const READY: &str = "jobs_ready";
-const OLDEST: &str = "jobs_oldest_ready_seconds";
-const CONNECTIONS: &str = "db_connections_open";
-const IDLE_CONNECTIONS: &str = "db_connections_idle";
 
 /// The caretaker of a server.
 #[derive(Debug)]
@@ -31,23 +22,11 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     pub(super) fn new(depot: Depot, idempotency: Idempotency) -> Self {
-        ai::metered::describe();
-        describe_gauge!(READY, "Jobs that wait, by kind");
-        describe_gauge!(OLDEST, "Seconds that the job waits which waits longest, by kind");
-        describe_gauge!(CONNECTIONS, "Open connections to the database");
-        describe_gauge!(IDLE_CONNECTIONS, "Open connections to the database that wait for work");
-        describe_counter!(READS, "Reads that a replica may serve, by who served them and why");
         Self { depot, idempotency }
     }
 
     /// Works until `stop`.
     pub(super) async fn run(&self, stop: CancellationToken) {
-        let numbers = async {
-            loop {
-                self.look_up().await;
-                tokio::time::sleep(NUMBERS_INTERVAL).await;
-            }
-        };
         // Whoever has it keeps it, so that all is swept once in an interval, however many servers there are.
         let mut duty = None;
         let sweeps = async {
@@ -57,24 +36,9 @@ impl Upkeep {
                 self.sweep_for_all(&mut duty).await;
             }
         };
-        stop.run_until_cancelled(async { tokio::join!(numbers, sweeps) }).await;
+        stop.run_until_cancelled(sweeps).await;
         if let Some(lease) = duty {
             lease.release().await;
-        }
-    }
-
-    async fn look_up(&self) {
-        let pool = self.depot.basics.db.pool_state();
-        gauge!(CONNECTIONS).set(pool.open);
-        gauge!(IDLE_CONNECTIONS).set(pool.idle);
-        let Ok(depths) = self.depot.jobs.depths().await else { return };
-        let now_ms = self.depot.basics.clock.now_ms();
-        for kind in videos::jobs::KINDS.iter().chain(&dubbing::jobs::KINDS) {
-            // A kind of which nothing waits says so.
-            let depth = depths.iter().find(|depth| depth.kind == *kind);
-            gauge!(READY, "kind" => *kind).set(depth.map_or(0.0, |depth| depth.ready as f64));
-            let age_ms = depth.map_or(0, |depth| now_ms.saturating_sub(depth.oldest_ms).max(0));
-            gauge!(OLDEST, "kind" => *kind).set(age_ms as f64 / 1000.0);
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use identity::{IdentitySettings, MailSettings};
 use platform::{
@@ -87,6 +87,8 @@ impl Default for CacheSettings {
 pub(crate) struct WorkerSettings {
     /// Jobs at a time, of all kinds together; absent for as many as there are processors.
     pub(crate) concurrency: Option<usize>,
+    /// Where it answers how it is; absent for nowhere.
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 impl Default for Settings {

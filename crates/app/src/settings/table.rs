@@ -331,6 +331,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "as many as there are processors",
         meaning: "Jobs that a worker does at a time, of all kinds together; one video at a time of those.",
     },
+    Setting {
+        key: "worker.listen",
+        takes: "an address with a port",
+        default: "none",
+        meaning: "Where `pressroom worker` answers how it is: `/livez`, `/readyz`, `/health` and, to `server.metrics_from`, \
+                  `/metrics`.",
+    },
 ];
 
 #[cfg(test)]

@@ -69,11 +69,12 @@ struct Inner {
     _watching: DropGuard,
 }
 
-/// How many connections are open, and how many of them wait for work.
+/// How many connections are open, how many of them wait for work, and how many may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolState {
     pub open: u32,
     pub idle: u32,
+    pub max: u32,
 }
 
 impl Db {
@@ -105,14 +106,14 @@ impl Db {
 
     /// The connections for reading and writing together.
     pub fn pool_state(&self) -> PoolState {
-        let state = |open: u32, idle: usize| PoolState { open, idle: u32::try_from(idle).unwrap_or(open) };
         if self.backend() == Backend::Postgres {
             let pool = self.writer().pool().get_postgres_connection_pool();
-            return state(pool.size(), pool.num_idle());
+            return PoolState::of(pool.size(), pool.num_idle(), pool.options().get_max_connections());
         }
         let readers = self.reader().pool().get_sqlite_connection_pool();
         let writer = self.writer().pool().get_sqlite_connection_pool();
-        state(readers.size() + writer.size(), readers.num_idle() + writer.num_idle())
+        let max = readers.options().get_max_connections() + writer.options().get_max_connections();
+        PoolState::of(readers.size() + writer.size(), readers.num_idle() + writer.num_idle(), max)
     }
 
     /// What processes on this database call to each other.
@@ -145,6 +146,13 @@ impl Db {
         }
         self.inner.reader.pool().clone().close().await?;
         Ok(self.inner.writer.pool().clone().close().await?)
+    }
+}
+
+impl PoolState {
+    fn of(open: u32, idle: usize, max: u32) -> Self {
+        // The two are not counted at the same moment.
+        Self { open, idle: u32::try_from(idle).unwrap_or(open).min(open), max }
     }
 }
 

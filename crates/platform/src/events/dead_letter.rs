@@ -38,6 +38,14 @@ impl DeadLetter {
         Ok(db.writer().execute_raw(mark).await?.rows_affected())
     }
 
+    /// How many wait for somebody: those that are to be tried again do not.
+    pub async fn count(db: &Db) -> Result<u64, DbError> {
+        let query = Sql::new("SELECT count(*) FROM event_dead_letters WHERE requeued_at IS NULL").on(db.backend());
+        let row = db.reader().query_one_raw(query).await?;
+        let count: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok(count.unwrap_or_default().unsigned_abs())
+    }
+
     fn read(row: &QueryResult) -> Result<Self, DbErr> {
         Ok(Self {
             handler: row.try_get_by_index(0)?,

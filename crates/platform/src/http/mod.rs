@@ -6,6 +6,7 @@ mod charset;
 mod download;
 mod error;
 mod fetch;
+mod probe;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ pub use address::AddressPolicy;
 pub use download::{DownloadLimits, Downloaded};
 pub use error::HttpError;
 pub use fetch::{FetchLimits, Fetched};
+pub use probe::{ProbeError, Probed, probe};
 pub use resolver::{Lookup, SystemLookup};
 
 use resolver::GuardedResolver;

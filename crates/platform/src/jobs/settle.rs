@@ -26,6 +26,17 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// For the numbers.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Succeeded(_) => "succeeded",
+            Self::Again(..) => "retried",
+            Self::Failed(_) => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Returned => "returned",
+        }
+    }
+
     /// For the log.
     pub(super) fn name(&self) -> &'static str {
         match self {

@@ -10,13 +10,16 @@ use std::{
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use serde::Serialize;
+use metrics::{describe_gauge, gauge};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::db::Db;
 
 /// How long a part may take to answer.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+const HEALTHY: &str = "component_healthy";
 
 /// Whether the server can do without a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +82,7 @@ impl Component for ReplicaHealth {
 }
 
 /// How a part is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Healthy,
@@ -87,7 +90,7 @@ pub enum State {
 }
 
 /// How one part is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ComponentReport {
     /// Its name.
     pub name: String,
@@ -96,7 +99,7 @@ pub struct ComponentReport {
 }
 
 /// How the server is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthReport {
     /// Unhealthy where any part is.
     pub state: State,
@@ -121,6 +124,7 @@ impl std::fmt::Debug for Health {
 impl Health {
     /// A server of these parts.
     pub fn new(components: Vec<Arc<dyn Component>>) -> Self {
+        describe_gauge!(HEALTHY, "1 where the part worked when it was last asked, else 0");
         Self { components, is_draining: Arc::default() }
     }
 
@@ -169,6 +173,7 @@ async fn ask(component: &dyn Component) -> ComponentReport {
     if let Some(reason) = &failure {
         tracing::warn!(component = component.name(), reason, "a part of the server does not work");
     }
+    gauge!(HEALTHY, "component" => component.name()).set(if failure.is_none() { 1.0 } else { 0.0 });
     let state = if failure.is_none() { State::Healthy } else { State::Unhealthy };
     ComponentReport { name: component.name().to_owned(), state }
 }

@@ -12,10 +12,16 @@ use ipnet::IpNet;
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Upper ends of the classes of durations, in seconds: from a cached answer to a slow upload.
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The same of work that takes minutes.
+const SECONDS_OF_WORK: &[f64] = &[0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
+
+/// What takes as long as that.
+const WORK: &[&str] = &["job_attempt_duration_seconds", "stage_duration_seconds"];
 
 const REQUESTS: &str = "http_requests_total";
 const DURATION: &str = "http_request_duration_seconds";
@@ -54,13 +60,8 @@ impl Metrics {
     /// The recorder of this process, set up at the first call.
     pub fn of_process() -> Self {
         let handle = RECORDER.get_or_init(|| {
-            let builder = PrometheusBuilder::new();
-            let builder = match builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS) {
-                Ok(builder) => builder,
-                // Only an empty list of classes is refused.
-                Err(_) => PrometheusBuilder::new(),
-            };
-            let recorder = builder.build_recorder();
+            // Only an empty list of classes is refused.
+            let recorder = with_classes().unwrap_or_default().build_recorder();
             let handle = recorder.handle();
             if metrics::set_global_recorder(recorder).is_err() {
                 tracing::warn!("numbers go to another recorder that was set up before");
@@ -85,6 +86,14 @@ impl Metrics {
     pub fn render(&self) -> String {
         self.handle.render()
     }
+}
+
+fn with_classes() -> Result<PrometheusBuilder, BuildError> {
+    let all = Matcher::Suffix("_seconds".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(all, SECONDS)?;
+    WORK.iter().try_fold(builder, |builder, name| {
+        builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), SECONDS_OF_WORK)
+    })
 }
 
 /// Frees what past measurements take, where there are any: each is kept until somebody asks for the numbers.

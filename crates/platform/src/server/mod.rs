@@ -17,10 +17,12 @@ pub mod openapi;
 pub mod page;
 pub mod policy;
 pub mod problem;
+pub mod process;
 pub mod rate_limit;
 pub mod request_id;
 pub mod router;
 pub mod settings;
+pub mod status;
 pub mod time;
 
 mod admission;

@@ -4,6 +4,7 @@ mod client;
 mod deaths;
 mod faults;
 mod instances;
+mod health;
 mod media;
 mod team;
 
@@ -79,8 +80,22 @@ impl Machine {
 
     /// A server that answers, and where.
     pub(crate) fn serve(&self, arguments: &[&str]) -> (Running, String) {
-        let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
-        let mut child = self.command(&arguments).spawn().unwrap();
+        self.listen(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat())
+    }
+
+    /// A worker that tells how it is, and where.
+    pub(crate) fn work_watched(&self, arguments: &[&str]) -> (Running, String) {
+        self.listen(&[&["worker", "--listen", "127.0.0.1:0"], arguments].concat())
+    }
+
+    /// What `pressroom health` says of an address: its code and its JSON.
+    pub(crate) fn health(&self, address: &str) -> (Option<i32>, Value) {
+        let output = self.command(&["health", address]).output().unwrap();
+        (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default())
+    }
+
+    fn listen(&self, arguments: &[&str]) -> (Running, String) {
+        let mut child = self.command(arguments).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().and_then(Result::ok).unwrap_or_default();
         let told: Value = serde_json::from_str(&first).unwrap_or_default();

@@ -7,12 +7,16 @@ use std::{
 };
 
 use futures::FutureExt as _;
+use metrics::{counter, describe_counter, describe_histogram, histogram};
 use tracing::Instrument as _;
 
 use super::{
     super::{JobContext, JobError, JobFailure, Jobs, Policy, Registry, StopReason, claim::Claimed, settle::Outcome},
     WorkerOptions,
 };
+
+const ATTEMPTS: &str = "job_attempts_total";
+const DURATION: &str = "job_attempt_duration_seconds";
 
 /// How a handler's work ended: with its result, or by being dropped because it did not stop in time.
 type Answer = Option<Result<String, JobError>>;
@@ -25,16 +29,32 @@ pub(super) async fn run(
     context: &JobContext,
     job: &Claimed,
 ) -> Option<Outcome> {
+    let begun = Instant::now();
     if job.owner.is_empty() {
-        return attempt_at(registry, options, jobs, (context, job)).await;
+        let outcome = attempt_at(registry, options, jobs, (context, job)).await;
+        count(&job.kind, outcome.as_ref(), begun.elapsed());
+        return outcome;
     }
     let (task_id, kind, attempt) = (context.id(), &job.kind, job.attempts);
     let span = tracing::info_span!("task", %task_id, kind, user_id = job.owner, attempt);
-    let begun = Instant::now();
     let outcome = attempt_at(registry, options, jobs, (context, job)).instrument(span.clone()).await;
+    count(&job.kind, outcome.as_ref(), begun.elapsed());
     let ended = outcome.as_ref().map_or("another worker's", Outcome::name);
     span.in_scope(|| tracing::info!(ended, elapsed_ms = begun.elapsed().as_millis() as u64, "a job ended"));
     outcome
+}
+
+/// Says in the numbers of the process what these mean.
+pub(super) fn describe_numbers() {
+    describe_counter!(ATTEMPTS, "Attempts at jobs, by kind and what came of them");
+    describe_histogram!(DURATION, "Seconds that an attempt took, by kind");
+}
+
+/// Numbers for whoever runs the place. Kinds are those of the registry, so there are few.
+fn count(kind: &str, outcome: Option<&Outcome>, elapsed: Duration) {
+    let ended = outcome.map_or("lost", Outcome::label);
+    counter!(ATTEMPTS, "kind" => kind.to_owned(), "outcome" => ended).increment(1);
+    histogram!(DURATION, "kind" => kind.to_owned()).record(elapsed);
 }
 
 async fn attempt_at(

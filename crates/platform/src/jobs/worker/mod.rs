@@ -111,6 +111,7 @@ impl Worker {
     /// Works until `stop` is called. Then it begins nothing more, lets what runs go on for a while, gives back what did not end,
     /// and returns once all of that is written.
     pub async fn run(self, stop: CancellationToken) {
+        attempt::describe_numbers();
         let (ended, settling) = mpsc::channel(SETTLE_BATCH);
         let slots = Slots::new(self.options.concurrency, &self.registry);
         let shared = Arc::new(Shared {
