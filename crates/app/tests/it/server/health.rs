@@ -54,7 +54,7 @@ async fn a_worker_tells_how_it_is_and_what_it_did() {
 
     let client = machine.sign_in(&address, "ann@example.org", "creator");
     let order = json!({ "script": "The lamp is lit.", "settings": { "lang": "en" } });
-    let task = client.ask("/api/v1/subtitles", &order)["task"]["id"].as_str().unwrap().to_owned();
+    let task = client.ask("/api/v1/subtitles", &order)["id"].as_str().unwrap().to_owned();
     assert_eq!(client.wait(&task)["state"], "succeeded");
     let done = [
         "job_attempts_total{kind=\"subtitles\",outcome=\"succeeded\"} 1",
