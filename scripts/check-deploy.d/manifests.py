@@ -90,7 +90,9 @@ def check_compose(compose, secrets):
     expect(trusted == services["gateway"]["networks"]["team"]["ipv4_address"] + "/32", "compose.yaml: the gateway is not trusted")
 
     scraped = yaml.safe_load(Path("deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
-    targets = {target.split(":")[0] for job in scraped for group in job["static_configs"] for target in group["targets"]}
+    groups = [group for job in scraped for group in job.get("static_configs", [])]
+    targets = {target.split(":")[0] for group in groups for target in group["targets"]}
+    targets |= {name for job in scraped for one in job.get("dns_sd_configs", []) for name in one["names"]}
     wanted = {name for name in ours if name != "migrate"}
     expect(targets == wanted, f"prometheus.yml: it reads {sorted(targets)}, there are {sorted(wanted)}")
 

@@ -88,6 +88,7 @@ class Team:
         config["rule_files"] = [str(Path("deploy/prometheus/alerts.yml").resolve())]
         config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] in targets]
         for job in config["scrape_configs"]:
+            job.pop("dns_sd_configs", None)
             job["static_configs"] = [{"targets": [targets[job["job_name"]]]}]
         Path(self.folder, "prometheus.yml").write_text(yaml.safe_dump(config))
         port = free_port()
