@@ -23,7 +23,7 @@ fn numbers_with(address: &str, wanted: &[&str]) -> String {
         let (_, numbers) = read(&format!("{address}/metrics"));
         match wanted.iter().find(|wanted| !numbers.contains(**wanted)) {
             None => return numbers,
-            Some(missing) => assert!(begun.elapsed() < Duration::from_secs(60), "{missing} is not in {numbers}"),
+            Some(missing) => assert!(begun.elapsed() < Duration::from_mins(1), "{missing} is not in {numbers}"),
         }
         sleep(Duration::from_millis(100));
     }
