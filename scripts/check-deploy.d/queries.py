@@ -24,8 +24,8 @@ import yaml
 PATIENCE_S = 90
 # Long enough for a few readings, a second apart.
 RATE_INTERVAL = "15s"
-# Told only by the gateway, and by caches and stores that are asked something; panels of them may be empty.
-ELSEWHERE = re.compile(r"^(gateway|cache|storage)_")
+# Told only by the gateway, and where there is a replica; panels of them may be empty.
+ELSEWHERE = re.compile(r"^(gateway|db_replica)_")
 FUNCTIONS = {"sum", "count", "max", "min", "rate", "increase", "changes", "topk", "by", "or", "and", "vector", "offset", "time",
              "histogram_quantile", "predict_linear"}
 
