@@ -36,7 +36,6 @@ pub(crate) struct Team {
     /// Where the gateway listens.
     pub(crate) address: SocketAddr,
     password: String,
-    installation: Installation,
     _objects: ObjectServer,
     _redis: Program,
     _postgres: Postgres,
@@ -79,16 +78,7 @@ impl Team {
         let workers: Vec<_> =
             (1..=size.workers).map(|number| installation.start_worker(number)).collect::<Result<_>>()?;
         said(&format!("{} workers", size.workers))?;
-        Ok(Self {
-            workers,
-            gateway,
-            address,
-            password,
-            installation,
-            _objects: objects,
-            _redis: redis,
-            _postgres: postgres,
-        })
+        Ok(Self { workers, gateway, address, password, _objects: objects, _redis: redis, _postgres: postgres })
     }
 
     /// A fresh access token, which is good for a quarter of an hour.
@@ -115,11 +105,6 @@ impl Team {
             }
             thread::sleep(POLL);
         }
-    }
-
-    /// What each worker wrote to its log.
-    pub(crate) fn worker_logs(&self) -> impl Iterator<Item = PathBuf> {
-        (1..=self.workers.len()).map(|number| self.installation.folder.join(format!("worker-{number}.log")))
     }
 
     /// Stops everything in order, and fails where something does not end.

@@ -111,7 +111,7 @@ pub(crate) fn start_redis(folder: &Path) -> Result<(Program, String)> {
 /// An S3 server that keeps its objects in a folder.
 #[derive(Debug)]
 pub(crate) struct ObjectServer {
-    pub(crate) program: Program,
+    _program: Program,
     address: SocketAddr,
 }
 
@@ -127,7 +127,7 @@ impl ObjectServer {
         command.args(["--vfs-cache-mode", "off", "--dir-cache-time", "0", "--config", "/dev/null"]).arg(&objects);
         let mut program = Program::start(&mut command, &folder.join("objects.log"))?;
         wait_until_listening(address, &mut program, "rclone")?;
-        Ok(Self { program, address })
+        Ok(Self { _program: program, address })
     }
 
     /// What a program that keeps its files there has in its environment.

@@ -3,11 +3,11 @@
 use sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait::async_trait};
 
-use crate::db::migrate::{Migrations, run_ddl};
+use crate::db::migrate::{Migrations, Step, run_ddl};
 
 /// The steps that make the table of locks.
 pub fn migrations() -> Migrations {
-    Migrations { context: "locks", list: || vec![Box::new(Locks)] }
+    Migrations { context: "locks", list: || vec![Step::expand(Locks)] }
 }
 
 struct Locks;

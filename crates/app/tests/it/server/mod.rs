@@ -3,8 +3,8 @@
 mod client;
 mod deaths;
 mod faults;
-mod instances;
 mod health;
+mod instances;
 mod media;
 mod team;
 
