@@ -219,6 +219,15 @@ where
         let mut pause = FIRST_PAUSE;
         loop {
             way.begun = Begun::now(core);
+            // Redis is asked once it knows what was invalidated here until now; the count shows what is from now on.
+            // To look afterwards for what it did not know would be too late: it may have been told in between.
+            if core.ledger.has_untold() {
+                core.tell().await;
+            }
+            if core.ledger.has_untold() {
+                self.counts.redis_away.increment(1);
+                return None;
+            }
             let Ok(looked) = team.look(&key.text, times, core.rng.as_ref()).await else {
                 self.counts.redis_away.increment(1);
                 return None;
@@ -227,11 +236,9 @@ where
             let is_kept = looked.kept.is_some();
             let held = looked.kept.and_then(|kept| {
                 let plain = Plain::open(core, key, &kept)?;
-                // The team does not know yet what this process invalidated.
-                let is_old = core.ledger.is_untold(&plain.tags);
                 let begun = Begun { stamp: Some(kept.stamp), ..way.begun.clone() };
                 let fresh = kept.left.saturating_sub(self.policy.grace);
-                (!is_old).then(|| plain.hold(core, begun, fresh)).flatten().map(Arc::new)
+                plain.hold(core, begun, fresh).map(Arc::new)
             });
             match held {
                 Some(held) if held.is_fresh(core) && !held.was_named(core) => {
@@ -259,7 +266,7 @@ where
         let bytes = core.disk.read(&key.file_name(), core.system_time()).await?;
         let Filed { plain, stamp, lifetime } = Filed::read(core, key, &bytes)?;
         let begun = Begun { stamp: Some(stamp.clone()), ..way.begun.clone() };
-        if core.ledger.is_untold(&plain.tags) || !team.is_valid(&stamp, &plain.tags).await.ok()? {
+        if !team.is_valid(&stamp, &plain.tags).await.ok()? {
             return None;
         }
         let held = Arc::new(plain.hold(core, begun, lifetime.fresh)?);
