@@ -169,6 +169,12 @@ def check_units(secrets):
         check_settings(path.name, {name: value for name, value in environment.items() if name != "PRESSROOM_CONFIG"})
 
 
+def check_nothing_slipped_in():
+    """Secrets lie in a folder of the repository, and are no part of it."""
+    listed = subprocess.run(["git", "ls-files", "deploy/secrets"], capture_output=True, text=True, check=True).stdout.split()
+    expect(listed == ["deploy/secrets/.gitignore"], f"git keeps secrets: {listed}; take them out, and make new ones")
+
+
 def check_runbooks():
     rules = [rule for group in yaml.safe_load(Path("deploy/prometheus/alerts.yml").read_text())["groups"] for rule in group["rules"]]
     listed = set(re.findall(r"`(Pressroom[A-Za-z]+)`", Path("docs/runbooks/README.md").read_text()))
@@ -191,6 +197,7 @@ def main():
         if path.name != "compose.yaml":
             check_manifests(path, template["stringData"].keys())
     check_units(secrets)
+    check_nothing_slipped_in()
     check_runbooks()
     if faults:
         sys.exit("check-deploy: " + "\ncheck-deploy: ".join(faults))
