@@ -57,10 +57,10 @@ impl Verbosity {
             Self::Quiet => "error",
             Self::Normal => "warn",
             Self::Verbose => {
-                "warn,pressroom=info,identity=info,videos=info,pipeline=info,media=info,platform=info,providers=info"
+                "warn,pressroom=info,identity=info,videos=info,pipeline=info,media=info,platform=info,providers=info,gateway=info"
             }
             Self::Debug => {
-                "warn,pressroom=debug,identity=debug,videos=debug,pipeline=debug,media=debug,platform=debug,providers=debug"
+                "warn,pressroom=debug,identity=debug,videos=debug,pipeline=debug,media=debug,platform=debug,providers=debug,gateway=debug"
             }
             Self::Trace => "trace",
         }

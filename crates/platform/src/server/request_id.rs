@@ -30,11 +30,12 @@ impl RequestId {
     }
 
     /// Runs `work`, in which [`current`] is this one.
-    pub(super) async fn scope<F: Future>(self, work: F) -> F::Output {
+    pub async fn scope<F: Future>(self, work: F) -> F::Output {
         CURRENT.scope(self, work).await
     }
 
-    pub(super) fn into_header(self) -> HeaderValue {
+    /// The value of [`HEADER`] that carries it.
+    pub fn into_header(self) -> HeaderValue {
         self.0
     }
 }
