@@ -1,6 +1,7 @@
 //! The binary `pressroom`.
 
 mod cli;
+mod gateway;
 mod server;
 mod settings;
 mod wiring;

@@ -3,6 +3,12 @@
 use std::process::ExitCode;
 
 use dubbing::DubbingError;
+use gateway::{
+    GatewayError,
+    admin::{AccessError, AdminError, AdminListenError},
+    file::FileError,
+    fleet::StateError,
+};
 use identity::IdentityError;
 use kernel::ErrorKind;
 use media::MediaError;
@@ -21,7 +27,7 @@ pub(crate) const CHECK_FAILED: u8 = 9;
 
 pub(crate) const HELP: &str = "Exit codes: 0 done, 1 fault of Pressroom, 2 wrong arguments, 3 bad input, 4 not found, \
 5 a program or feature is missing, 6 no space or memory left, 7 a service did not answer, 8 in use by another run, \
-9 the finished video failed its check, 10 not allowed, 130 cancelled";
+9 the finished video, or a deploy, failed its check, 10 not allowed, 130 cancelled";
 
 /// The exit code of an error.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
@@ -43,7 +49,8 @@ fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
         let provider = cause.downcast_ref::<ai::ProviderError>().map(|error| error.kind);
         provider.or_else(|| {
             kind_of_any!(cause: MediaError, IdentityError, DubbingError, HttpError, ProbeError, ModelError, StorageError, ConfigError,
-                SecretError, SecretKeyError, OpenDbError, MigrateError, TargetError, DbError)
+                SecretError, SecretKeyError, OpenDbError, MigrateError, TargetError, DbError, AccessError,
+                AdminError, AdminListenError, FileError, GatewayError, StateError)
         })
     })
 }

@@ -9,6 +9,8 @@ mod dub;
 mod dub_settings;
 mod events;
 mod exit;
+mod gateway;
+mod gateway_table;
 mod health;
 mod migrate;
 mod models;
@@ -80,6 +82,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Do jobs for servers on the same database
     Worker(worker::WorkerArgs),
+    /// Share requests out among servers, and start, scale and replace them
+    Gateway(gateway::GatewayArgs),
     /// Ask a server whether it is well
     Health(health::HealthArgs),
     /// Make accounts
@@ -131,6 +135,7 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
             Command::Voices(args) => voices::run(args, &cli.global, console, cancel).await,
             Command::Serve(args) => Box::pin(serve::run(args, &cli.global, console, cancel)).await,
             Command::Worker(args) => worker::run(args, &cli.global, console, cancel).await,
+            Command::Gateway(args) => Box::pin(gateway::run(args, &cli.global, console, cancel)).await,
             Command::Health(args) => health::run(args, &cli.global, console).await,
             Command::User(args) => user::run(args, &cli.global, console).await,
             Command::Migrate(args) => migrate::run(args, &cli.global, console).await,

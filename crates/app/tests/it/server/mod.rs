@@ -3,6 +3,7 @@
 mod client;
 mod deaths;
 mod faults;
+mod gateway;
 mod health;
 mod instances;
 mod media;
@@ -95,17 +96,22 @@ impl Machine {
     }
 
     fn listen(&self, arguments: &[&str]) -> (Running, String) {
+        let (running, told) = self.run_until_listening(arguments);
+        (running, format!("http://{}", told["address"].as_str().unwrap()))
+    }
+
+    /// A program that answers requests, and where, in its own words.
+    pub(crate) fn run_until_listening(&self, arguments: &[&str]) -> (Running, Value) {
         let mut child = self.command(arguments).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().and_then(Result::ok).unwrap_or_default();
         let told: Value = serde_json::from_str(&first).unwrap_or_default();
-        let address = told["address"].as_str().map(str::to_owned);
-        let Some(address) = address else {
+        if told["address"].as_str().is_none() {
             drop(child.kill());
             let output = child.wait_with_output().unwrap();
             panic!("no server: {first} {}", String::from_utf8_lossy(&output.stderr));
-        };
-        (Running(Some(child)), format!("http://{address}"))
+        }
+        (Running(Some(child)), told)
     }
 
     /// A worker.
