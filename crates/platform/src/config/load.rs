@@ -177,13 +177,14 @@ fn environment_values<S: Settings>(environment: &[(String, String)]) -> (Dict, V
     (values, faults)
 }
 
-/// A number where the setting takes one; everything else is text as it stands, a path of digits too.
+/// A number, or `true` or `false`, where the setting takes one; everything else is text as it stands, a path of digits too.
 fn typed<S: Settings>(setting: &Setting, text: &str) -> Value {
-    let Ok(number) = text.parse::<u64>() else { return Value::from(text) };
+    let number = text.parse::<u64>().map(Value::from).ok();
+    let Some(value) = number.or_else(|| text.parse::<bool>().map(Value::from).ok()) else { return Value::from(text) };
     let mut alone = Dict::new();
-    insert(&mut alone, setting.key, Value::from(number));
-    let is_number = Figment::from(Layer { name: String::new(), values: alone }).extract::<S>().is_ok();
-    if is_number { Value::from(number) } else { Value::from(text) }
+    insert(&mut alone, setting.key, value.clone());
+    let is_taken = Figment::from(Layer { name: String::new(), values: alone }).extract::<S>().is_ok();
+    if is_taken { value } else { Value::from(text) }
 }
 
 fn insert(values: &mut Dict, key: &str, value: Value) {
