@@ -28,6 +28,8 @@ pub enum Purpose {
     Links,
     /// What was looked up and lies outside of the process for a while.
     Lookups,
+    /// Keys of objects that are encrypted at rest.
+    Objects,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
             Self::Fields => b"pressroom sealed fields v1",
             Self::Links => b"pressroom links v1",
             Self::Lookups => b"pressroom lookups v1",
+            Self::Objects => b"pressroom objects v1",
         }
     }
 }

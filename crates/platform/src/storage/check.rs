@@ -70,13 +70,13 @@ pub struct Inspection {
 impl Inspection {
     /// The type of an object that may become a file.
     pub(super) async fn inspect(&self, objects: &Objects, stored: &StoredObject) -> Result<MediaType, StorageError> {
-        let copy = objects.local_copy(stored.object, stored.size_bytes).await?;
+        let copy = objects.local_copy(stored.located()).await?;
         let media_type = self.content.check(copy.path()).await.map_err(|error| match error {
             CheckError::Refused(reason) => StorageError::Refused(reason),
             CheckError::Failed(source) => StorageError::Uninspected(source),
         })?;
         if let Some(scanner) = &self.scanner {
-            let content = objects.read(stored.object, 0..stored.size_bytes).await?;
+            let content = objects.read(stored.located(), 0..stored.size_bytes).await?;
             match scanner.scan(content, stored.size_bytes).await {
                 Ok(Verdict::Clean) => {}
                 Ok(Verdict::Infected(name)) => return Err(StorageError::Refused(format!("holds the virus `{name}`"))),

@@ -4,8 +4,16 @@ use std::{error::Error, io, time::Duration};
 
 use kernel::{ErrorKind, Forbidden, IdError, PageError};
 
-use super::{ChecksumError, FileId, LinkError, UploadId};
+use object_store::client::{HttpError, HttpErrorKind};
+
+use super::{
+    ChecksumError, FileId, LinkError, ObjectId, SealFault, UploadId,
+    store::{Refusal, Trouble},
+};
 use crate::db::DbError;
+
+/// The longest explanation of a failure.
+const MAX_EXPLANATION_CHARACTERS: usize = 1000;
 
 /// A failure of files or uploads.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +54,18 @@ pub enum StorageError {
     Page(#[from] PageError),
     #[error(transparent)]
     Db(#[from] DbError),
-    #[error("files cannot be read or written: {0}")]
+    /// The store does not answer, or says that it is busy.
+    #[error("the store of files does not answer now; try again")]
+    Away(#[source] object_store::Error),
+    #[error("the store of files does not let the server in; its operator has to look at the credentials")]
+    Denied(#[source] object_store::Error),
+    #[error("files cannot be read or written")]
     Store(#[source] object_store::Error),
-    #[error("files cannot be read or written: {0}")]
+    #[error("files cannot be read or written")]
     Io(#[source] io::Error),
+    /// An encrypted object cannot be opened.
+    #[error("object `{object}` cannot be opened: {fault}")]
+    Sealed { object: ObjectId, fault: SealFault },
     /// A fault of the program: a row that cannot be.
     #[error("the table of files holds what it cannot: {0}")]
     Row(String),
@@ -76,18 +92,33 @@ impl StorageError {
             | Self::Page(_) => ErrorKind::Invalid,
             Self::Quota { .. } | Self::DiskFull => ErrorKind::Exhausted,
             Self::Offset { .. } | Self::Superseded | Self::Complete => ErrorKind::Conflict,
-            Self::Uninspected(_) => ErrorKind::Unavailable,
+            Self::Uninspected(_) | Self::Away(_) => ErrorKind::Unavailable,
+            Self::Denied(_) | Self::Sealed { fault: SealFault::UnknownKey(_), .. } => ErrorKind::Missing,
             Self::Link(error) => error.kind(),
             Self::Forbidden(error) => error.kind(),
             Self::Db(error) => error.kind(),
-            Self::Store(_) | Self::Io(_) | Self::Row(_) | Self::Altered | Self::Broken => ErrorKind::Internal,
+            Self::Store(_) | Self::Io(_) | Self::Sealed { .. } | Self::Row(_) | Self::Altered | Self::Broken => {
+                ErrorKind::Internal
+            }
         }
+    }
+
+    /// What is behind a failure, for the operator's log: what a store says tells its users nothing, and others too much.
+    pub fn explain(&self) -> String {
+        let behind: Option<&dyn Error> = match self {
+            Self::Away(error) | Self::Denied(error) | Self::Store(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::Uninspected(error) => Some(error.as_ref()),
+            _ => None,
+        };
+        let text = behind.map_or_else(|| self.to_string(), |error| format!("{self}: {error}"));
+        text.chars().take(MAX_EXPLANATION_CHARACTERS).collect()
     }
 
     /// When it is worth trying again, for failures that may go away by themselves.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Uninspected(_) => Some(Duration::from_secs(10)),
+            Self::Uninspected(_) | Self::Away(_) => Some(Duration::from_secs(10)),
             Self::DiskFull => Some(Duration::from_mins(1)),
             Self::Db(error) => error.retry_after(),
             _ => None,
@@ -97,7 +128,15 @@ impl StorageError {
 
 impl From<object_store::Error> for StorageError {
     fn from(error: object_store::Error) -> Self {
-        if is_disk_full(&error) { Self::DiskFull } else { Self::Store(error) }
+        use object_store::Error as Fault;
+        if is_disk_full(&error) {
+            return Self::DiskFull;
+        }
+        match error {
+            Fault::PermissionDenied { .. } | Fault::Unauthenticated { .. } => Self::Denied(error),
+            error if is_away(&error) => Self::Away(error),
+            error => Self::Store(error),
+        }
     }
 }
 
@@ -119,17 +158,49 @@ impl From<IdError> for StorageError {
     }
 }
 
-/// Whether a full disk or a quota of the file system is behind a failure.
+/// What of this type is behind a failure, however deep it lies.
+fn behind<T: Error + 'static>(error: &object_store::Error) -> Option<&T> {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// Whether a full disk or a quota of the file system is behind a failure, or a store that has no room left.
 fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+        let is_refused = error.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.trouble == Trouble::Full);
+        if is_refused || matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
             return true;
         }
         next = error.source();
     }
     false
+}
+
+/// Whether the same request may succeed later.
+pub(super) fn is_away(error: &object_store::Error) -> bool {
+    if let Some(refusal) = behind::<Refusal>(error) {
+        return refusal.trouble == Trouble::Busy;
+    }
+    let is_cut = |error: &HttpError| {
+        use HttpErrorKind::{Connect, Interrupted, Request, Timeout};
+        matches!(error.kind(), Connect | Interrupted | Request | Timeout)
+    };
+    behind::<HttpError>(error).is_some_and(is_cut)
+}
+
+/// Whether the store cannot do what it was asked for, however often it is asked.
+pub(super) fn is_unsupported(error: &object_store::Error) -> bool {
+    use object_store::Error as Fault;
+    matches!(error, Fault::NotImplemented { .. } | Fault::NotSupported { .. })
+        || behind::<Refusal>(error).is_some_and(|refusal| refusal.trouble == Trouble::Unsupported)
 }
 
 #[cfg(test)]

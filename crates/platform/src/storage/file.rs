@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use kernel::{UserId, id_type};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::ObjectId;
+use super::{Located, ObjectId, Seal};
 
 id_type!(FileId, "a file");
 
@@ -29,6 +29,14 @@ pub struct File {
     /// Milliseconds since the Unix epoch.
     pub created_at_ms: i64,
     pub(super) object: ObjectId,
+    /// The key of its object, where that is encrypted.
+    pub(super) seal: Option<Seal>,
+}
+
+impl File {
+    pub(super) fn located(&self) -> Located {
+        Located { object: self.object, size_bytes: self.size_bytes, seal: self.seal }
+    }
 }
 
 fn write_hash<S: Serializer>(hash: &blake3::Hash, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,10 +7,14 @@ use crate::db::migrate::{Migrations, Step, run_ddl};
 
 /// The steps that make the tables of files.
 pub fn migrations() -> Migrations {
-    Migrations { context: "storage", list: || vec![Step::expand(Storage), Step::expand(Shelf)] }
+    let list = || vec![Step::expand(Storage), Step::expand(Shelf), Step::expand(Seals)];
+    Migrations { context: "storage", list }
 }
 
 struct Storage;
+
+/// Keys of encrypted objects, wrapped; nothing for plain ones.
+struct Seals;
 
 /// An upload is made of segments, each an object; its file is another object, so a file is never seen growing.
 /// `storage_use` counts what files have and what uploads that are under way will have.
@@ -94,5 +98,34 @@ impl MigrationTrait for Shelf {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run_ddl(manager, &["DROP TABLE shelf"]).await
+    }
+}
+
+const SEALS_UP: &[&str] = &[
+    "ALTER TABLE files ADD COLUMN seal TEXT",
+    "ALTER TABLE upload_segments ADD COLUMN seal TEXT",
+    "ALTER TABLE shelf ADD COLUMN seal TEXT",
+];
+
+const SEALS_DOWN: &[&str] = &[
+    "ALTER TABLE shelf DROP COLUMN seal",
+    "ALTER TABLE upload_segments DROP COLUMN seal",
+    "ALTER TABLE files DROP COLUMN seal",
+];
+
+impl MigrationName for Seals {
+    fn name(&self) -> &'static str {
+        "m20261128_000002_storage_seals"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Seals {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run_ddl(manager, SEALS_UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run_ddl(manager, SEALS_DOWN).await
     }
 }

@@ -5,6 +5,9 @@
 
 mod check;
 mod clamd;
+#[cfg(test)]
+mod conformance;
+mod copy;
 mod error;
 mod file;
 pub mod http;
@@ -12,9 +15,12 @@ mod links;
 mod local;
 mod migrations;
 mod object;
+mod rekey;
+mod seal;
 mod service;
 mod settings;
 mod shelf;
+mod store;
 mod sweep;
 mod table;
 mod uploads;
@@ -22,15 +28,19 @@ mod writer;
 
 pub use check::{CheckError, ContentCheck, Inspection, ScanError, Verdict, VirusScanner};
 pub use clamd::{Clamd, ClamdAddress};
+pub use copy::{Copied, copy_objects};
 pub use error::StorageError;
 pub use file::{File, FileId, FileName, MediaType, NewFile};
 pub use links::{Link, LinkError, Links};
-pub use local::LocalCopy;
+pub use local::{LocalCopies, LocalCopy};
 pub use migrations::migrations;
-pub use object::{ByteStream, ObjectId, Objects};
+pub use object::{ByteStream, Located, NewObjects, ObjectId, Objects};
+pub use rekey::{Rekeyed, rekey};
+pub use seal::{Seal, SealFault, Seals};
 pub use service::{Files, FilesParts};
 pub use settings::StorageSettings;
 pub use shelf::{Shelf, ShelfLimits};
+pub use store::{Store, StoreError, StoreKind, StoreOptions, StoreUrl, StoreUrlError, Variables};
 pub use sweep::Swept;
 pub use uploads::{Checksum, ChecksumError, Chunk, NewUpload, Upload, UploadId, UploadState};
 pub use writer::{ObjectWriter, StoredObject};

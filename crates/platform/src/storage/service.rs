@@ -2,13 +2,16 @@
 
 use std::{ops::Range, path::Path, sync::Arc, time::Duration};
 
-use axum::body::Bytes;
+use axum::{body::Bytes, http::HeaderValue};
 use kernel::{Actor, Clock, Credential, Cursor, IdSource, Page, PageRequest, Permission, UserId};
 use tokio_util::io::ReaderStream;
+use url::Url;
 
 use super::{
-    ByteStream, File, FileId, FileName, Inspection, Link, Links, LocalCopy, NewFile, Objects, StorageError,
-    StorageSettings, StoredObject, table,
+    ByteStream, File, FileId, FileName, Inspection, Link, Links, LocalCopy, Located, NewFile, Objects, StorageError,
+    StorageSettings, StoredObject,
+    object::SignedAnswer,
+    table,
     uploads::{Intakes, Turns},
 };
 use crate::{
@@ -25,7 +28,7 @@ const READ_BYTES: usize = 256 * 1024;
 /// upload becomes one under its own id.
 const ROWS: Policy = Policy {
     name: "files",
-    version: 1,
+    version: 2,
     reach: Reach::TeamAndDisk,
     ttl: Duration::from_mins(10),
     absent_ttl: Duration::ZERO,
@@ -33,6 +36,9 @@ const ROWS: Policy = Policy {
     patience: Duration::from_secs(1),
     memory_percent: 20,
 };
+
+/// How long an address at the store opens a file. Whoever follows a link begins at once; a download that has begun goes on.
+const DIRECT_AGE: Duration = Duration::from_mins(10);
 
 /// What the service of files is made of.
 #[derive(Debug, Clone)]
@@ -176,6 +182,7 @@ impl Files {
             hash: stored.hash,
             created_at_ms: self.clock.now_ms(),
             object: stored.object,
+            seal: stored.seal,
         }
     }
 
@@ -241,14 +248,37 @@ impl Files {
         Ok(self.links.sign(file.id, self.clock.now_ms().saturating_add(age_ms)))
     }
 
+    /// What reads the object of a file, whose key may have been wrapped anew since its row was looked up.
+    async fn located(&self, file: &File) -> Result<Located, StorageError> {
+        if self.objects.can_open(&file.located()) {
+            return Ok(file.located());
+        }
+        Ok(table::find(&self.db, file.id).await?.ok_or(StorageError::NoFile(file.id))?.located())
+    }
+
     /// The bytes of a file, or of a range of it.
     pub async fn read(&self, file: &File, range: Range<u64>) -> Result<ByteStream, StorageError> {
-        self.objects.read(file.object, range).await
+        self.objects.read(self.located(file).await?, range).await
+    }
+
+    /// Where a file can be had from the store itself, for a while, where that is wanted and can be. The store answers with these
+    /// headers.
+    pub(super) async fn direct_url(
+        &self,
+        file: &File,
+        content_type: HeaderValue,
+        disposition: HeaderValue,
+    ) -> Result<Option<Url>, StorageError> {
+        if !self.settings.direct_links {
+            return Ok(None);
+        }
+        let answer = SignedAnswer { age: DIRECT_AGE, content_type, disposition };
+        self.objects.signed_url(file.located(), &answer).await
     }
 
     /// The file as one of this machine, for programs that read files.
     pub async fn local_copy(&self, file: &File) -> Result<LocalCopy, StorageError> {
-        self.objects.local_copy(file.object, file.size_bytes).await
+        self.objects.local_copy(self.located(file).await?).await
     }
 
     /// Removes a file of the one who asks: first the row, then the bytes, so that no row ever names what is gone.

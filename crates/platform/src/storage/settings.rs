@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::ClamdAddress;
+use super::{ClamdAddress, NewObjects, StoreOptions, StoreUrl};
 
 const SECONDS_OF_AN_HOUR: u64 = 3600;
 
@@ -17,6 +17,16 @@ const SECONDS_OF_AN_HOUR: u64 = 3600;
 pub struct StorageSettings {
     /// The folder of files; absent for `files` in the data folder.
     pub folder: Option<PathBuf>,
+    /// The store of files, `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`; absent for the folder.
+    pub url: Option<StoreUrl>,
+    /// Certificates, in PEM, that may vouch for the store beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// Seconds that the store may take to answer, and to send or take the next bytes.
+    pub timeout_s: u32,
+    /// Whether downloads by a link lead to the store itself, where it can sign addresses.
+    pub direct_links: bool,
+    /// Whether objects are encrypted from now on.
+    pub encrypt: bool,
     /// Bytes that one file may have.
     pub max_file_bytes: u64,
     /// Bytes that the files and uploads of one user may have together.
@@ -35,6 +45,11 @@ impl Default for StorageSettings {
     fn default() -> Self {
         Self {
             folder: None,
+            url: None,
+            ca_file: None,
+            timeout_s: 60,
+            direct_links: false,
+            encrypt: false,
             max_file_bytes: 10_000_000_000,
             user_quota_bytes: 50_000_000_000,
             min_free_bytes: 1_000_000_000,
@@ -46,9 +61,16 @@ impl Default for StorageSettings {
 }
 
 impl StorageSettings {
-    /// The folder of files, for a data folder.
-    pub fn folder_in(&self, data: &Path) -> PathBuf {
-        self.folder.clone().unwrap_or_else(|| data.join("files"))
+    /// The store of files, for a data folder.
+    pub fn store_in(&self, data: &Path) -> StoreOptions {
+        let folder = || StoreUrl::Folder(self.folder.clone().unwrap_or_else(|| data.join("files")));
+        let url = self.url.clone().unwrap_or_else(folder);
+        StoreOptions { url, ca_file: self.ca_file.clone(), timeout: Duration::from_secs(self.timeout_s.into()) }
+    }
+
+    /// How objects are stored from now on.
+    pub fn new_objects(&self) -> NewObjects {
+        if self.encrypt { NewObjects::Encrypted } else { NewObjects::Plain }
     }
 
     /// How long an upload may pause.
@@ -64,6 +86,7 @@ impl StorageSettings {
     /// What is wrong with them, by key.
     pub fn faults(&self) -> Vec<(&'static str, String)> {
         let ranges = [
+            ("storage.timeout_s", self.timeout_s.into(), 1..=3600),
             ("storage.max_file_bytes", self.max_file_bytes, 1..=super::writer::MAX_OBJECT_BYTES),
             ("storage.user_quota_bytes", self.user_quota_bytes, 1..=i64::MAX.unsigned_abs()),
             ("storage.min_free_bytes", self.min_free_bytes, 0..=i64::MAX.unsigned_abs()),
@@ -74,7 +97,11 @@ impl StorageSettings {
         let fault = |(key, value, range): (_, u64, std::ops::RangeInclusive<u64>)| {
             (key, format!("{value} is not between {} and {}", range.start(), range.end()))
         };
-        ranges.into_iter().filter(is_outside).map(fault).collect()
+        let of_ranges = ranges.into_iter().filter(is_outside).map(fault);
+        let twice = self.folder.is_some() && self.url.is_some();
+        let twice =
+            twice.then(|| ("storage.folder", "`storage.url` says where files lie; leave one of them out".to_owned()));
+        of_ranges.chain(twice).collect()
     }
 }
 
@@ -91,10 +118,15 @@ mod tests {
     }
 
     #[test]
-    fn files_lie_in_the_data_folder_unless_another_is_named() {
+    fn files_lie_in_the_data_folder_unless_another_place_is_named() {
+        let url = |settings: &StorageSettings| settings.store_in(Path::new("/data")).url.to_string();
         let settings = StorageSettings::default();
-        assert_eq!(settings.folder_in(Path::new("/data")), Path::new("/data/files"));
-        let elsewhere = StorageSettings { folder: Some("/mnt/files".into()), ..settings };
-        assert_eq!(elsewhere.folder_in(Path::new("/data")), Path::new("/mnt/files"));
+        assert_eq!(url(&settings), "file:///data/files");
+        let elsewhere = StorageSettings { folder: Some("/mnt/files".into()), ..settings.clone() };
+        assert_eq!(url(&elsewhere), "file:///mnt/files");
+        let bucket = StorageSettings { url: Some("s3://bucket".parse().unwrap()), ..settings };
+        assert_eq!(url(&bucket), "s3://bucket");
+        let both = StorageSettings { url: bucket.url, ..elsewhere };
+        assert_eq!(both.faults()[0].0, "storage.folder");
     }
 }

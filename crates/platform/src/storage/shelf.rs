@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait as _, DbErr, QueryResult};
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
-use super::{ObjectId, Objects, StorageError};
+use super::{Located, ObjectId, Objects, StorageError, table::read_seal};
 use crate::db::{Db, Sql, timestamp};
 
 /// How much of a file is read at a time.
@@ -67,10 +67,12 @@ impl Shelf {
             return Err(StorageError::Altered);
         }
         let insert = Sql::new(
-            "INSERT INTO shelf (hash, object, size_bytes, used_at) VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO NOTHING",
+            "INSERT INTO shelf (hash, object, size_bytes, used_at, seal) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (hash) DO NOTHING",
         );
         let insert = insert.bind(hash.to_hex().to_string()).bind(stored.object.as_uuid());
         let insert = insert.bind(i64::try_from(size_bytes).unwrap_or(i64::MAX)).bind(timestamp(self.clock.now_ms()));
+        let insert = insert.bind(stored.seal.map(|seal| seal.to_string()));
         if self.execute(insert).await? == 0 {
             // Another was quicker.
             self.objects.discard(&[stored.object]).await;
@@ -105,11 +107,12 @@ impl Shelf {
     ///
     /// What turns out lost or altered is forgotten, so that it can be put there anew.
     pub async fn fetch(&self, hash: &blake3::Hash, size_bytes: u64, target: &Path) -> Result<(), StorageError> {
-        let query = Sql::new("SELECT object FROM shelf WHERE hash = $1").bind(hash.to_hex().to_string());
+        let query = Sql::new("SELECT object, seal FROM shelf WHERE hash = $1").bind(hash.to_hex().to_string());
         let row = self.db.writer().query_one_raw(query.on(self.db.backend())).await?;
         let row = row.ok_or(StorageError::NotShelved)?;
         let object = ObjectId::from_uuid(row.try_get_by_index(0)?);
-        let copied = self.copy(object, size_bytes, target).await;
+        let located = Located { object, size_bytes, seal: read_seal(&row, 1)? };
+        let copied = self.copy(located, target).await;
         let lost = match copied {
             Ok(copied) if copied == *hash => return Ok(()),
             Ok(_) => StorageError::Altered,
@@ -124,10 +127,10 @@ impl Shelf {
     }
 
     /// Copies no more than is asked for, and returns the hash of what came.
-    async fn copy(&self, object: ObjectId, size_bytes: u64, target: &Path) -> Result<blake3::Hash, StorageError> {
+    async fn copy(&self, located: Located, target: &Path) -> Result<blake3::Hash, StorageError> {
         let mut file = tokio::fs::File::create(target).await?;
-        let mut bytes = self.objects.read(object, 0..size_bytes).await?;
-        let (mut hasher, mut left) = (blake3::Hasher::new(), size_bytes);
+        let mut bytes = self.objects.read(located, 0..located.size_bytes).await?;
+        let (mut hasher, mut left) = (blake3::Hasher::new(), located.size_bytes);
         while let Some(bytes) = bytes.next().await {
             let bytes = bytes?;
             left = left.checked_sub(bytes.len() as u64).ok_or(StorageError::Altered)?;
@@ -200,7 +203,9 @@ fn millis(duration: Duration) -> i64 {
 /// Whether the store says that there is no such object, or not so much of it.
 fn is_gone(error: &StorageError) -> bool {
     match error {
-        StorageError::Store(object_store::Error::NotFound { .. }) | StorageError::Altered => true,
+        StorageError::Store(object_store::Error::NotFound { .. })
+        | StorageError::Altered
+        | StorageError::Sealed { .. } => true,
         StorageError::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }

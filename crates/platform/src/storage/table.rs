@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use kernel::{UserId, Uuid};
 use sea_orm::{ConnectionTrait, QueryResult};
 
-use super::{File, FileId, FileName, ObjectId, StorageError};
+use super::{File, FileId, FileName, Located, ObjectId, Seal, SealFault, StorageError};
 use crate::db::{Db, Freshness, Sql, Transaction, millis, timestamp};
 
-const COLUMNS: &str = "id, owner, object, name, media_type, size_bytes, hash, created_at";
+const COLUMNS: &str = "id, owner, object, name, media_type, size_bytes, hash, created_at, seal";
 
 /// Bytes as a column holds them.
 pub(super) fn column(bytes: u64) -> i64 {
@@ -17,6 +17,12 @@ pub(super) fn column(bytes: u64) -> i64 {
 /// Bytes from a column.
 pub(super) fn bytes(column: i64) -> u64 {
     u64::try_from(column).unwrap_or(0)
+}
+
+/// The seal in a column, where there is one.
+pub(super) fn read_seal(row: &QueryResult, index: usize) -> Result<Option<Seal>, StorageError> {
+    let seal: Option<String> = row.try_get_by_index(index)?;
+    seal.map(|seal| seal.parse()).transpose().map_err(|error: SealFault| StorageError::Row(error.to_string()))
 }
 
 fn read(row: &QueryResult) -> Result<File, StorageError> {
@@ -31,6 +37,7 @@ fn read(row: &QueryResult) -> Result<File, StorageError> {
         size_bytes: bytes(row.try_get_by_index(5)?),
         hash: blake3::Hash::from_hex(hash).map_err(|error| StorageError::Row(error.to_string()))?,
         created_at_ms: millis(created_at),
+        seal: read_seal(row, 8)?,
     })
 }
 
@@ -60,7 +67,7 @@ pub(super) async fn list(db: &Db, owner: UserId, after: Option<FileId>, limit: u
 }
 
 pub(super) async fn insert(tx: &Transaction, file: &File) -> Result<(), StorageError> {
-    let insert = Sql::new(format!("INSERT INTO files ({COLUMNS}) VALUES ")).tuples(1, 8);
+    let insert = Sql::new(format!("INSERT INTO files ({COLUMNS}) VALUES ")).tuples(1, 9);
     let insert = insert
         .bind(file.id.as_uuid())
         .bind(file.owner.as_uuid())
@@ -69,7 +76,8 @@ pub(super) async fn insert(tx: &Transaction, file: &File) -> Result<(), StorageE
         .bind(file.media_type.as_str())
         .bind(column(file.size_bytes))
         .bind(file.hash.to_hex().as_str())
-        .bind(timestamp(file.created_at_ms));
+        .bind(timestamp(file.created_at_ms))
+        .bind(file.seal.map(|seal| seal.to_string()));
     tx.execute_raw(insert.on(tx.backend())).await?;
     Ok(())
 }
@@ -125,4 +133,86 @@ pub(super) async fn named(db: &Db, objects: &[ObjectId]) -> Result<Vec<ObjectId>
     // Read where it is written: a row that was just committed counts.
     let rows = db.writer().query_all_raw(query.on(db.backend())).await?;
     rows.iter().map(|row| Ok(ObjectId::from_uuid(row.try_get_by_index(0)?))).collect()
+}
+
+/// A table whose rows name objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    Files,
+    Segments,
+    Shelf,
+}
+
+impl Naming {
+    pub(super) const ALL: [Self; 3] = [Self::Files, Self::Segments, Self::Shelf];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Segments => "upload_segments",
+            Self::Shelf => "shelf",
+        }
+    }
+
+    /// Of segments no hash is kept.
+    const fn hash(self) -> &'static str {
+        match self {
+            Self::Files | Self::Shelf => "hash",
+            Self::Segments => "CAST(NULL AS TEXT)",
+        }
+    }
+}
+
+/// An object as its row names it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named {
+    pub located: Located,
+    /// BLAKE3 of its bytes.
+    pub hash: Option<blake3::Hash>,
+}
+
+/// Objects of a table in the order of their ids, from the one after `after` on.
+pub(super) async fn list_named(
+    db: &Db,
+    table: Naming,
+    after: Option<ObjectId>,
+    limit: u64,
+) -> Result<Vec<Named>, StorageError> {
+    let after = after.map_or(Uuid::nil(), ObjectId::as_uuid);
+    let text = format!(
+        "SELECT object, size_bytes, seal, {} FROM {} WHERE object > $1 ORDER BY object LIMIT $2",
+        table.hash(),
+        table.name()
+    );
+    // Read where it is written: a row that was just committed counts.
+    let list = Sql::new(text).bind(after).bind(column(limit));
+    let rows = db.writer().query_all_raw(list.on(db.backend())).await?;
+    let read = |row: &QueryResult| -> Result<Named, StorageError> {
+        let (object, size_bytes) = (ObjectId::from_uuid(row.try_get_by_index(0)?), bytes(row.try_get_by_index(1)?));
+        let hash: Option<String> = row.try_get_by_index(3)?;
+        let hash =
+            hash.map(blake3::Hash::from_hex).transpose().map_err(|error| StorageError::Row(error.to_string()))?;
+        Ok(Named { located: Located { object, size_bytes, seal: read_seal(row, 2)? }, hash })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Bytes of all objects of a table.
+pub(super) async fn named_bytes(db: &Db, table: Naming) -> Result<u64, StorageError> {
+    let sum = Sql::new(format!("SELECT COALESCE(CAST(SUM(size_bytes) AS BIGINT), 0) FROM {}", table.name()));
+    let row = db.writer().query_one_raw(sum.on(db.backend())).await?;
+    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.map_or(0, bytes))
+}
+
+/// Gives an object another seal, unless somebody else did or its row is gone.
+pub(super) async fn replace_seal(
+    tx: &Transaction,
+    table: Naming,
+    object: ObjectId,
+    (old, new): (Seal, Seal),
+) -> Result<(), StorageError> {
+    let replace = Sql::new(format!("UPDATE {} SET seal = $1 WHERE object = $2 AND seal = $3", table.name()));
+    let replace = replace.bind(new.to_string()).bind(object.as_uuid()).bind(old.to_string());
+    tx.execute_raw(replace.on(tx.backend())).await?;
+    Ok(())
 }

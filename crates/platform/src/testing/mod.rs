@@ -1,9 +1,12 @@
 //! Databases and servers for tests: a fresh one for each test, on SQLite in a temporary folder or on a real PostgreSQL.
 
 mod cluster;
+mod faulty;
+mod gcs;
 mod pgbouncer;
 mod postgres;
 mod redis;
+mod s3;
 mod schema;
 mod server;
 
@@ -19,9 +22,12 @@ use kernel::SystemClock;
 use sea_orm::ConnectionTrait as _;
 
 pub use cluster::PostgresCluster;
+pub use faulty::{Fault, FaultyStore};
+pub use gcs::GcsServer;
 pub use pgbouncer::PgBouncer;
 pub use postgres::PostgresServer;
 pub use redis::RedisServer;
+pub use s3::{S3Server, TlsFiles};
 pub use server::{Answer, Believer, Call, TestParts, TestServer};
 
 use crate::{

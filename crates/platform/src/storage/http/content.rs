@@ -81,6 +81,7 @@ pub(super) async fn stream(
     responses(
         (status = 200, description = "The whole file", content_type = "*/*", body = Content),
         (status = 206, description = "The parts that were asked for", content_type = "*/*", body = Content),
+        (status = 307, description = "It is had from the store of files, at the address in `Location`"),
         (status = 304, description = "It is what the asker has"),
         (status = 416, description = "The file has no such part"),
     )
@@ -93,7 +94,30 @@ pub(super) async fn download(
     (method, headers): (Method, HeaderMap),
 ) -> Result<Response, Problem> {
     let file = open(&files, actor, id, link).await?;
-    send(&files, &file, Asked { method, headers, disposition: Disposition::Attachment }).await
+    let asked = Asked { method, headers, disposition: Disposition::Attachment };
+    match lead_to_store(&files, &file, &asked).await? {
+        Some(response) => Ok(response),
+        None => send(&files, &file, asked).await,
+    }
+}
+
+/// The way to the store, for who asks for bytes without a condition that only this server understands.
+async fn lead_to_store(files: &Files, file: &File, asked: &Asked) -> Result<Option<Response>, Problem> {
+    let conditions = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_RANGE];
+    if asked.method != Method::GET || conditions.iter().any(|name| asked.headers.contains_key(name)) {
+        return Ok(None);
+    }
+    let disposition = asked.disposition.header(&file.name);
+    let Some(url) = files.direct_url(file, content_type(file, asked.disposition), disposition).await? else {
+        return Ok(None);
+    };
+    let url = HeaderValue::from_str(url.as_str()).map_err(|error| Problem::internal(&error))?;
+    let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
+    response.headers_mut().insert(header::LOCATION, url);
+    // The address opens the file for whoever sees it, and not for long.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    Ok(Some(response))
 }
 
 /// The file, for its owner, else for who has a link to it.

@@ -32,6 +32,13 @@ impl From<StorageError> for Problem {
                 tracing::warn!(error = %source, "a file could not be looked into");
                 ProblemType::Unavailable
             }
+            StorageError::Away(_) => {
+                tracing::warn!(error = error.explain(), "the store of files does not answer");
+                ProblemType::Unavailable
+            }
+            StorageError::Denied(_) | StorageError::Store(_) | StorageError::Io(_) | StorageError::Sealed { .. } => {
+                return Self::internal(&error.explain());
+            }
             StorageError::DiskFull => {
                 tracing::warn!("there is no room left for files");
                 ProblemType::Exhausted

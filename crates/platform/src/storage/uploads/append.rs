@@ -85,13 +85,13 @@ impl Files {
     }
 
     async fn discard_segments(&self, segments: &[Segment]) {
-        self.objects.discard(&segments.iter().map(|segment| segment.object).collect::<Vec<_>>()).await;
+        self.objects.discard(&segments.iter().map(|segment| segment.located.object).collect::<Vec<_>>()).await;
     }
 
     /// Names segments that follow each other, and moves the upload to the end of the last.
     async fn commit(&self, upload: &Upload, segments: &[Segment]) -> Result<(), StorageError> {
         let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return Ok(()) };
-        let (from, to) = (first.start, last.start + last.size_bytes);
+        let (from, to) = (first.start, last.end());
         let by = Move { from, to, expires_at_ms: self.expiry_ms() };
         let commit = |tx: Transaction| async move {
             if !table::advance(&tx, upload.id, by).await? {
@@ -154,8 +154,8 @@ impl Intake<'_> {
         if let Some(held) = &mut self.held {
             held.digest.update(&bytes);
         }
-        let object = self.files.objects.put(bytes).await?;
-        let segment = Segment { start: self.offset, size_bytes, object };
+        let located = self.files.objects.put(bytes).await?;
+        let segment = Segment { start: self.offset, located };
         match &mut self.held {
             Some(held) => held.segments.push(segment),
             None => self.files.commit(self.upload, &[segment]).await?,

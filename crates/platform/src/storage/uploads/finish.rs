@@ -42,7 +42,7 @@ impl Files {
         if state == UploadState::Receiving {
             return self.settled(id).await?.ok_or(StorageError::NoUpload(id));
         }
-        self.objects.discard(&segments.iter().map(|segment| segment.object).collect::<Vec<_>>()).await;
+        self.objects.discard(&segments.iter().map(|segment| segment.located.object).collect::<Vec<_>>()).await;
         match state {
             UploadState::Refused(reason) => Err(StorageError::Refused(reason)),
             state => Ok(Upload { state, ..upload }),
@@ -94,7 +94,7 @@ impl Files {
 fn read_in_order(objects: Objects, segments: Vec<Segment>) -> ByteStream {
     let read = move |segment: Segment| {
         let objects = objects.clone();
-        async move { objects.read(segment.object, 0..segment.size_bytes).await }
+        async move { objects.read(segment.located, 0..segment.located.size_bytes).await }
     };
     futures::stream::iter(segments).then(read).try_flatten().boxed()
 }

@@ -152,7 +152,7 @@ impl Files {
             Ok(Some(segments))
         };
         let Some(segments) = self.db.transaction(remove).await? else { return Ok(false) };
-        self.objects.discard(&segments.iter().map(|segment| segment.object).collect::<Vec<_>>()).await;
+        self.objects.discard(&segments.iter().map(|segment| segment.located.object).collect::<Vec<_>>()).await;
         Ok(true)
     }
 

@@ -8,8 +8,8 @@ use super::{Upload, UploadId, UploadState};
 use crate::{
     db::{Backend, Db, Sql, Transaction, millis, timestamp},
     storage::{
-        FileName, ObjectId, StorageError,
-        table::{bytes, column},
+        FileName, Located, ObjectId, StorageError,
+        table::{bytes, column, read_seal},
     },
 };
 
@@ -22,8 +22,13 @@ const BATCH: i64 = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
     pub start: u64,
-    pub size_bytes: u64,
-    pub object: ObjectId,
+    pub located: Located,
+}
+
+impl Segment {
+    pub(super) fn end(&self) -> u64 {
+        self.start + self.located.size_bytes
+    }
 }
 
 fn state_of(name: &str, reason: Option<String>) -> Result<UploadState, StorageError> {
@@ -133,10 +138,11 @@ pub(super) async fn delete(
 
 pub(super) async fn insert_segments(tx: &Transaction, id: UploadId, all: &[Segment]) -> Result<(), StorageError> {
     for segments in all.chunks(1000) {
-        let insert = Sql::new("INSERT INTO upload_segments (upload_id, start_byte, size_bytes, object) VALUES ");
-        let insert = segments.iter().fold(insert.tuples(segments.len(), 4), |insert, segment| {
-            let insert = insert.bind(id.as_uuid()).bind(column(segment.start)).bind(column(segment.size_bytes));
-            insert.bind(segment.object.as_uuid())
+        let insert = Sql::new("INSERT INTO upload_segments (upload_id, start_byte, size_bytes, object, seal) VALUES ");
+        let insert = segments.iter().fold(insert.tuples(segments.len(), 5), |insert, segment| {
+            let Located { object, size_bytes, seal } = segment.located;
+            let insert = insert.bind(id.as_uuid()).bind(column(segment.start)).bind(column(size_bytes));
+            insert.bind(object.as_uuid()).bind(seal.map(|seal| seal.to_string()))
         });
         tx.execute_raw(insert.on(tx.backend())).await?;
     }
@@ -149,15 +155,14 @@ pub(super) async fn list_segments(
     backend: Backend,
     id: UploadId,
 ) -> Result<Vec<Segment>, StorageError> {
-    let list =
-        Sql::new("SELECT start_byte, size_bytes, object FROM upload_segments WHERE upload_id = $1 ORDER BY start_byte");
+    let list = Sql::new(
+        "SELECT start_byte, size_bytes, object, seal FROM upload_segments WHERE upload_id = $1 ORDER BY start_byte",
+    );
     let rows = connection.query_all_raw(list.bind(id.as_uuid()).on(backend)).await?;
     let read = |row: &QueryResult| -> Result<Segment, StorageError> {
-        Ok(Segment {
-            start: bytes(row.try_get_by_index(0)?),
-            size_bytes: bytes(row.try_get_by_index(1)?),
-            object: ObjectId::from_uuid(row.try_get_by_index(2)?),
-        })
+        let (size_bytes, object) = (bytes(row.try_get_by_index(1)?), ObjectId::from_uuid(row.try_get_by_index(2)?));
+        let located = Located { object, size_bytes, seal: read_seal(row, 3)? };
+        Ok(Segment { start: bytes(row.try_get_by_index(0)?), located })
     };
     rows.iter().map(read).collect()
 }

@@ -64,6 +64,15 @@ impl Desk {
     }
 
     pub(crate) async fn with(test: &TestDb, settings: StorageSettings) -> Self {
+        Self::on(test, settings, |folder, ids| Objects::in_folder(folder, ids).unwrap()).await
+    }
+
+    /// On the objects that are made of a folder and a source of ids.
+    pub(crate) async fn on(
+        test: &TestDb,
+        settings: StorageSettings,
+        objects: impl FnOnce(&Path, Arc<dyn IdSource>) -> Objects,
+    ) -> Self {
         migrate::up(test.db(), &[storage::migrations(), idempotency::migrations()]).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(NOW_MS);
@@ -72,7 +81,7 @@ impl Desk {
         let content = Arc::new(Directed::default());
         let parts = FilesParts {
             db: test.db().clone(),
-            objects: Objects::in_folder(folder.path(), ids.clone()).unwrap(),
+            objects: objects(folder.path(), ids.clone()),
             caches: test.caches(),
             clock: Arc::new(clock.clone()),
             ids,
@@ -98,6 +107,10 @@ impl Desk {
         let mut parts = self.parts.clone();
         parts.inspection.scanner = Some(scanner);
         Files::new(parts)
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.parts.objects
     }
 
     /// How many objects lie in the folder, finished or not.

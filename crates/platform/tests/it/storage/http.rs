@@ -29,7 +29,10 @@ pub(crate) async fn world(test: &TestDb) -> World {
 }
 
 pub(crate) async fn world_with(test: &TestDb, settings: StorageSettings) -> World {
-    let desk = Desk::with(test, settings).await;
+    world_of(test, Desk::with(test, settings).await)
+}
+
+pub(crate) fn world_of(test: &TestDb, desk: Desk) -> World {
     let mut parts = TestParts::new(test.db(), Arc::new(desk.clock.clone()));
     parts.settings.user_units_per_minute = 1_000_000;
     parts.settings.address_units_per_minute = 1_000_000;

@@ -9,4 +9,5 @@ mod memory;
 mod plans;
 mod resume;
 mod shelf;
+mod stores;
 mod uploads;
