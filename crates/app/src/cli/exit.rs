@@ -17,7 +17,7 @@ use platform::{
     db::{DbError, OpenDbError, TargetError, migrate::MigrateError},
     http::{HttpError, ProbeError},
     secrets::SecretKeyError,
-    storage::StorageError,
+    storage::{StorageError, StoreError},
 };
 use providers::models::ModelError;
 use videos::VideosError;
@@ -48,8 +48,8 @@ fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
     error.chain().find_map(|cause| {
         let provider = cause.downcast_ref::<ai::ProviderError>().map(|error| error.kind);
         provider.or_else(|| {
-            kind_of_any!(cause: MediaError, IdentityError, DubbingError, HttpError, ProbeError, ModelError, StorageError, ConfigError,
-                SecretError, SecretKeyError, OpenDbError, MigrateError, TargetError, DbError, AccessError,
+            kind_of_any!(cause: MediaError, IdentityError, DubbingError, HttpError, ProbeError, ModelError, StorageError, StoreError,
+                ConfigError, SecretError, SecretKeyError, OpenDbError, MigrateError, TargetError, DbError, AccessError,
                 AdminError, AdminListenError, FileError, GatewayError, StateError)
         })
     })

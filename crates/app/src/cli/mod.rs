@@ -19,6 +19,7 @@ mod order;
 mod serve;
 mod settings;
 mod sources;
+mod storage;
 mod transcribe;
 mod translate;
 mod user;
@@ -92,6 +93,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// See what could not be handled of what happened, and have it tried again
     Events(events::EventsArgs),
+    /// Try, move and rekey the store of files
+    Storage(storage::StorageArgs),
     /// Check the audit log
     Audit(audit::AuditArgs),
     /// Check the settings
@@ -139,6 +142,7 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
             Command::Health(args) => health::run(args, &cli.global, console).await,
             Command::User(args) => user::run(args, &cli.global, console).await,
             Command::Migrate(args) => migrate::run(args, &cli.global, console).await,
+            Command::Storage(args) => storage::run(args, &cli.global, console, cancel).await,
             Command::Config(args) => config::run(&args, &cli.global, console),
             Command::Events(args) => events::run(args, &cli.global, console).await,
             Command::Audit(args) => audit::run(args, &cli.global, console).await,

@@ -6,12 +6,14 @@ use kernel::{Clock, IdSource, Rng, SystemClock, TimeOrderedIds};
 use media::Ffmpeg;
 use pipeline::{Exchange, job::Workshop, place_of};
 use platform::{
+    config,
     db::Db,
     http::{AddressPolicy, HttpClient},
     jobs::{Jobs, Profile, Registry, Worker, WorkerOptions},
     redis::Redis,
     rng::SystemRng,
-    storage::{Clamd, Files, FilesParts, Inspection, Links, Objects, Shelf, VirusScanner},
+    secrets::SecretKeys,
+    storage::{Clamd, Files, FilesParts, Inspection, Links, LocalCopies, Objects, Seals, Shelf, Store, VirusScanner},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -55,6 +57,14 @@ impl Basics {
     }
 }
 
+/// The store of files that the settings name.
+pub(crate) fn objects(settings: &Settings, secrets: &SecretKeys, basics: &Basics) -> anyhow::Result<Objects> {
+    let store = Store::open(&settings.storage.store_in(&settings.data), &config::secret)?;
+    let copies = LocalCopies::in_folder(settings.data.join("copies"), settings.storage.min_free_bytes);
+    let objects = Objects::new(store, basics.ids.clone()).with_copies(copies);
+    Ok(objects.with_seals(Seals::new(secrets, basics.rng.clone()), settings.storage.new_objects()))
+}
+
 impl Depot {
     /// The depot on a database that is migrated.
     pub(crate) async fn open(settings: &Settings, basics: Basics) -> anyhow::Result<Self> {
@@ -66,7 +76,8 @@ impl Depot {
         let shared = Shared::new(settings, &basics, redis.as_ref())?;
         let jobs = Jobs::new(db.clone(), clock.clone(), ids.clone(), rng.clone());
         let ffmpeg = wiring::ffmpeg(settings).await?;
-        let objects = Objects::in_folder(&settings.storage.folder_in(&settings.data), ids.clone())?;
+        let secrets = secrets(settings, &rng)?;
+        let objects = objects(settings, &secrets, &basics)?;
         let scanner =
             settings.storage.clamd.clone().map(|address| Arc::new(Clamd::new(address)) as Arc<dyn VirusScanner>);
         let files = Files::new(FilesParts {
@@ -76,7 +87,7 @@ impl Depot {
             clock: clock.clone(),
             ids: ids.clone(),
             inspection: Inspection { content: Arc::new(Probe(ffmpeg.clone())), scanner },
-            links: Links::new(&secrets(settings, &rng)?),
+            links: Links::new(&secrets),
             settings: settings.storage.clone(),
         });
         let workshop = Workshop::new(settings.data.join("work"), files.clone());

@@ -37,7 +37,7 @@ impl Component for Storage {
     }
 
     async fn check(&self) -> Result<(), String> {
-        self.0.ping().await.map_err(|error| error.to_string())
+        self.0.ping().await.map_err(|error| error.explain())
     }
 }
 

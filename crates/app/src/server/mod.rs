@@ -35,7 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::upkeep::Upkeep;
 pub(crate) use self::{
-    depot::{Basics, Depot},
+    depot::{Basics, Depot, objects},
     numbers::Numbers,
     shared::Shared,
 };
@@ -149,7 +149,7 @@ fn mailer(settings: &Settings) -> anyhow::Result<Arc<dyn Mailer>> {
     Ok(Arc::new(SmtpMailer::new(&settings.mail, config::secret(MAIL_PASSWORD_VARIABLE)?.as_ref())?))
 }
 
-fn secrets(settings: &Settings, rng: &Arc<dyn kernel::Rng>) -> anyhow::Result<SecretKeys> {
+pub(crate) fn secrets(settings: &Settings, rng: &Arc<dyn kernel::Rng>) -> anyhow::Result<SecretKeys> {
     let previous = config::secret(PREVIOUS_SECRET_VARIABLE)?.into_iter().collect();
     if let Some(secret) = config::secret(SECRET_VARIABLE)? {
         return Ok(SecretKeys::new(secret, previous)?);

@@ -202,6 +202,36 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "Where the files of users lie.",
     },
     Setting {
+        key: "storage.url",
+        takes: "`s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `file:///folder`",
+        default: "`storage.folder`",
+        meaning: "The store of the files of users. Its credentials come from [the environment](storage.md).",
+    },
+    Setting {
+        key: "storage.ca_file",
+        takes: "a file",
+        default: "none",
+        meaning: "Certificates, in PEM, that may vouch for the store beside those of the system.",
+    },
+    Setting {
+        key: "storage.timeout_s",
+        takes: "1 to 3600",
+        default: "60",
+        meaning: "Seconds that the store may take to answer, and to send or take the next bytes.",
+    },
+    Setting {
+        key: "storage.direct_links",
+        takes: "`true` or `false`",
+        default: "`false`",
+        meaning: "Whether downloads lead to the store itself, where it can sign addresses (S3 and Google's).",
+    },
+    Setting {
+        key: "storage.encrypt",
+        takes: "`true` or `false`",
+        default: "`false`",
+        meaning: "Whether files are encrypted from now on, with keys that the secret key opens.",
+    },
+    Setting {
         key: "storage.max_file_bytes",
         takes: "bytes",
         default: "10000000000",

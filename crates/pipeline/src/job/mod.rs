@@ -295,6 +295,8 @@ fn from_storage(error: StorageError) -> JobError {
     if let StorageError::Db(error) = error {
         return error.into();
     }
+    // What the store said is for the operator; the task shows what it means.
+    tracing::warn!(error = error.explain(), "files of a job cannot be read or written");
     failure(error.kind(), error.to_string())
 }
 
