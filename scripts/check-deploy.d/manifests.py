@@ -21,7 +21,7 @@ IMAGE_ONLY = {"libespeak-ng1", "ca-certificates", "fontconfig", "tini"}
 DRAIN_S = {"server": 25, "worker": 30}
 
 # Settings that this program does not know yet, because another part of the team brings them.
-AWAITED = {"PRESSROOM_STORAGE_URL"}
+AWAITED: set[str] = set()
 
 faults = []
 
