@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Client, Machine, Running};
 use crate::desk::hash_frames;
 
-const SEGMENTS: usize = 20;
+const SEGMENTS: usize = 14;
 
 const PATIENCE: Duration = Duration::from_mins(3);
 
