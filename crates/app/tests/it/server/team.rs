@@ -91,10 +91,11 @@ fn order(client: &Client, seed: u64) -> Value {
         "aspect": "1:1", "quality": "draft", "transition": "none", "captions": "line", "fps": 24, "seed": seed,
         "watermark": "mark.png",
     });
-    let files = client.get("/api/v1/files")["items"][0]["id"].clone();
-    json!({
-        "script": sentences.join("\n\n"), "settings": settings, "files": [{ "file_id": files, "name": "mark.png" }]
-    })
+    // What was made lies beside it.
+    let files = client.get("/api/v1/files?limit=100")["items"].clone();
+    let mark = files.as_array().unwrap().iter().find(|file| file["name"] == "mark.png").unwrap();
+    let files = json!([{ "file_id": mark["id"], "name": "mark.png" }]);
+    json!({ "script": sentences.join("\n\n"), "settings": settings, "files": files })
 }
 
 fn send_mark(team: &Team, client: &Client) {
