@@ -1,6 +1,6 @@
 # The commands of this repository; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz-api bench bench-dub bench-server clean-out
+.PHONY: help setup demo demo-team test fuzz-api bench bench-dub bench-server clean-out
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{ name = $$2; $$1 = ""; $$2 = ""; printf "  make %-12s %s\n", name, substr($$0, 3) }'
@@ -10,6 +10,11 @@ setup: ## install what Pressroom needs and this machine lacks (says what; may be
 
 demo: setup ## build, and turn every script in examples/ into a video in out/
 	@scripts/demo
+
+demo-team: setup ## start a team on this machine, let it make a video and a dub, and stop it
+	@scripts/setup team
+	@cargo build --release
+	@cargo xtask demo-team
 
 test: ## every check: format, lints, layout, licences, tests
 	@scripts/setup test

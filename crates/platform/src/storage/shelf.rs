@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait as _, DbErr, QueryResult};
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
-use super::{Located, ObjectId, Objects, StorageError, table::read_seal};
+use super::{Located, ObjectId, Objects, SealFault, StorageError, table::read_seal};
 use crate::db::{Db, Sql, timestamp};
 
 /// How much of a file is read at a time.
@@ -200,12 +200,13 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Whether the store says that there is no such object, or not so much of it.
+/// Whether the store says that there is no such object, or not so much of it. One whose key this process does not have is well:
+/// others can open it.
 fn is_gone(error: &StorageError) -> bool {
     match error {
         StorageError::Store(object_store::Error::NotFound { .. })
         | StorageError::Altered
-        | StorageError::Sealed { .. } => true,
+        | StorageError::Sealed { fault: SealFault::Forged | SealFault::Unreadable(_), .. } => true,
         StorageError::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }
