@@ -38,11 +38,11 @@ enum Action {
     Check,
     /// Copy every file to another store, and read it again there; go on where a copy was stopped
     Copy {
-        /// The other store: s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or file:///folder
+        /// The other store: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `file:///folder`
         #[arg(long, value_name = "URL")]
         to: StoreUrl,
     },
-    /// After a change of SECRET_KEY: let encrypted files be opened by the new one alone
+    /// After a change of `SECRET_KEY`: let encrypted files be opened by the new one alone
     Rekey,
 }
 
@@ -58,7 +58,7 @@ pub(crate) async fn run(
     let secrets = server::secrets(&settings, &basics.rng)?;
     let objects = server::objects(&settings, &secrets, &basics)?;
     let seals = Seals::new(&secrets, basics.rng.clone());
-    let work = async {
+    let work = Box::pin(async {
         match args.action {
             Action::Check => check(&settings, &objects, console).await,
             Action::Copy { to } => {
@@ -80,7 +80,7 @@ pub(crate) async fn run(
                 Ok(())
             }
         }
-    };
+    });
     let done = cancel.run_until_cancelled(work).await;
     db.close().await?;
     let Some(done) = done else { return Ok(ExitCode::from(exit::CANCELLED)) };

@@ -218,7 +218,7 @@ mod tests {
         let copies = LocalCopies::in_folder(folder.path().join("copies"), 0);
         assert_eq!(copies.remove_abandoned(SystemTime::UNIX_EPOCH).unwrap(), 0);
         let (file, used) = copies.begin(1).unwrap();
-        let later = file.metadata().unwrap().modified().unwrap() + Duration::from_secs(60);
+        let later = file.metadata().unwrap().modified().unwrap() + Duration::from_mins(1);
         fs::write(folder.path().join("copies/pressroom-copy-dead"), "bytes").unwrap();
         fs::write(folder.path().join("copies/notes.txt"), "not ours").unwrap();
         assert_eq!(copies.remove_abandoned(SystemTime::UNIX_EPOCH).unwrap(), 0);

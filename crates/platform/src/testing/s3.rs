@@ -23,7 +23,7 @@ const SECRET: &str = "of-a-test";
 const BUCKET: &str = "bucket";
 
 /// How long a server may take to answer.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long a store of a test may take to answer.
 const STORE_TIMEOUT: Duration = Duration::from_secs(20);

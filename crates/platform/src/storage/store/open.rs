@@ -314,7 +314,7 @@ mod tests {
     async fn place(store: &Store) -> String {
         let signer = store.signer.as_ref().unwrap();
         let key = Key::from("objects/a");
-        let mut url = signer.signed_url(axum::http::Method::GET, &key, Duration::from_secs(60)).await.unwrap();
+        let mut url = signer.signed_url(axum::http::Method::GET, &key, Duration::from_mins(1)).await.unwrap();
         url.set_query(None);
         url.to_string()
     }
