@@ -137,7 +137,7 @@ impl Objects {
     /// Whether the store answers: asked for an object that is not there, it says so.
     pub async fn ping(&self) -> Result<(), StorageError> {
         let nothing = self.key(ObjectId::from_uuid(Uuid::nil()));
-        match self.store.store.head(&nothing).await {
+        match self.store.backend.head(&nothing).await {
             Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -201,7 +201,7 @@ impl Objects {
     /// An id is given once. Where something is there already, it was put there by an earlier try whose answer was lost: then it is
     /// the same.
     pub(super) async fn create(&self, object: ObjectId, bytes: Bytes) -> Result<(), StorageError> {
-        let (key, store) = (self.key(object), &self.store.store);
+        let (key, store) = (self.key(object), &self.store.backend);
         let payload = || PutPayload::from(bytes.clone());
         let mut created = store.put_opts(&key, payload(), PutMode::Create.into()).await;
         if created.as_ref().is_err_and(is_away) {
@@ -246,7 +246,7 @@ impl Objects {
         // Some stores answer a range that is the whole as if none had been asked for, which the crate takes for a fault.
         let part = (range != (0..stored_bytes)).then(|| GetRange::Bounded(range.clone()));
         let options = GetOptions { range: part, ..GetOptions::default() };
-        let result = self.store.store.get_opts(&self.key(object), options).await?;
+        let result = self.store.backend.get_opts(&self.key(object), options).await?;
         if result.meta.size != stored_bytes {
             return Err(StorageError::Altered);
         }
@@ -281,7 +281,7 @@ impl Objects {
 
     /// Removes an object; one that is gone already is as good.
     pub async fn delete(&self, object: ObjectId) -> Result<(), StorageError> {
-        match self.store.store.delete(&self.key(object)).await {
+        match self.store.backend.delete(&self.key(object)).await {
             Err(error) if !matches!(error, object_store::Error::NotFound { .. }) => Err(error.into()),
             _ => Ok(()),
         }
@@ -306,7 +306,7 @@ impl Objects {
                 (0..count).map(shard).collect()
             }
         };
-        let store = self.store.store.clone();
+        let store = self.store.backend.clone();
         let listed =
             futures::stream::iter(keys).flat_map(move |key| store.list(Some(&key))).map_err(StorageError::from);
         listed

@@ -147,7 +147,7 @@ impl ObjectWriter {
         let part = PutPayload::from(Bytes::from(std::mem::take(&mut self.part)));
         let upload = match &mut self.parts.upload {
             Some(upload) => upload,
-            none => none.insert(self.objects.store.store.put_multipart(&self.objects.key(self.object)).await?),
+            none => none.insert(self.objects.store.backend.put_multipart(&self.objects.key(self.object)).await?),
         };
         let sending = upload.put_part(part);
         self.parts.under_way.spawn(sending);

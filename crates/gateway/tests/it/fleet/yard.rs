@@ -12,7 +12,7 @@ use gateway::{
     Pool,
     fleet::{
         DeploySettings, Fleet, FleetSettings, FleetStatus, InstanceSettings, InstanceStatus, Phase, ScalingSettings,
-        Seconds,
+        Seconds, StateError,
     },
     settings::HealthSettings,
 };
@@ -74,8 +74,14 @@ impl Yard {
 
     pub(super) fn open(&self) -> (Fleet, Pool) {
         let pool = Pool::new(HealthSettings { interval_ms: 100, ..HealthSettings::default() });
-        let fleet = Fleet::open(self.settings.clone(), pool.clone(), Arc::new(SystemClock)).unwrap();
-        (fleet, pool)
+        let began = Instant::now();
+        loop {
+            match Fleet::open(self.settings.clone(), pool.clone(), Arc::new(SystemClock)) {
+                // The threads of a runtime that was taken away let go of the state when they come to it.
+                Err(StateError::Held(_)) if began.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(20)),
+                opened => return (opened.unwrap(), pool),
+            }
+        }
     }
 
     /// Begins, in the runtime of the test.

@@ -106,9 +106,9 @@ async fn parts_of_the_dead_are_ended_once_they_are_old() {
     let objects = plain(server.store_at("/prefix"));
     let key = objects.key(ObjectId::new(ids().as_ref()));
     // A process that is killed ends nothing.
-    let mut upload = objects.store.store.put_multipart(&key).await.unwrap();
+    let mut upload = objects.store.backend.put_multipart(&key).await.unwrap();
     upload.put_part(noise(5 * 1024 * 1024).into()).await.unwrap();
-    let mut theirs = objects.store.store.put_multipart(&"prefix/objects/theirs".into()).await.unwrap();
+    let mut theirs = objects.store.backend.put_multipart(&"prefix/objects/theirs".into()).await.unwrap();
     assert_eq!(objects.remove_unfinished(0).await.unwrap(), 0);
     assert_eq!(objects.remove_unfinished(i64::MAX).await.unwrap(), 1);
     assert_eq!(objects.remove_unfinished(i64::MAX).await.unwrap(), 0);

@@ -91,7 +91,7 @@ pub struct StoreOptions {
 /// A store that was opened. Nothing was asked of it yet.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(in crate::storage) store: Arc<dyn ObjectStore>,
+    pub(in crate::storage) backend: Arc<dyn ObjectStore>,
     /// The same store, where it is a folder of this machine.
     pub(in crate::storage) local: Option<Arc<LocalFileSystem>>,
     /// What every key begins with.
@@ -154,8 +154,13 @@ impl Store {
 
     /// Any store of the crate's, which is used as it is.
     pub fn of(store: Arc<dyn ObjectStore>) -> Self {
-        let store = Arc::new(Metered::new(store));
-        Self { store, local: None, prefix: Key::default(), signer: None, part_uploads: None }
+        Self {
+            backend: Arc::new(Metered::new(store)),
+            local: None,
+            prefix: Key::default(),
+            signer: None,
+            part_uploads: None,
+        }
     }
 }
 
