@@ -59,12 +59,11 @@ pub(crate) async fn open(file: GatewayFile, settings: &Settings) -> anyhow::Resu
 
 fn fleet_settings(file: &GatewayFile, settings: &Settings, state: PathBuf) -> anyhow::Result<Option<FleetSettings>> {
     let Some(mut instances) = file.control.instances.clone() else { return Ok(None) };
-    let program = match &instances.program {
-        Some(program) => std::path::absolute(program)?,
-        None => {
-            tell_own_settings(&mut instances, file, settings);
-            std::env::current_exe().context("the path of this program is not known; set `instances.program`")?
-        }
+    let program = if let Some(program) = &instances.program {
+        std::path::absolute(program)?
+    } else {
+        tell_own_settings(&mut instances, file, settings);
+        std::env::current_exe().context("the path of this program is not known; set `instances.program`")?
     };
     Ok(Some(FleetSettings {
         instances,

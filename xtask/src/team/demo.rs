@@ -68,7 +68,7 @@ fn file_of<'a>(made: &'a Value, role: &str) -> Result<&'a Value> {
 
 fn find_subtitles(made: &Value) -> Result<&Value> {
     let files = made["files"].as_array().context("a result has files")?;
-    let is_subrip = |file: &&Value| file["name"].as_str().is_some_and(|name| name.ends_with(".srt"));
+    let is_subrip = |file: &&Value| file["media_type"] == "application/x-subrip";
     files.iter().find(is_subrip).with_context(|| format!("no subtitles are in {made}"))
 }
 

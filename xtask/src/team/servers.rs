@@ -121,7 +121,7 @@ impl ObjectServer {
         let objects = make_new_folder(folder, "objects")?;
         fs::create_dir(objects.join(BUCKET))?;
         let address = find_free_address()?;
-        let mut command = process::command(find_rclone()?, folder);
+        let mut command = process::command(find_rclone(), folder);
         command.args(["serve", "s3", "--addr", &address.to_string(), "--auth-key", &format!("{ACCESS_KEY},{SECRET}")]);
         // What is written is listed at once, and nothing of the user's own settings is read.
         command.args(["--vfs-cache-mode", "off", "--dir-cache-time", "0", "--config", "/dev/null"]).arg(&objects);
@@ -143,11 +143,11 @@ impl ObjectServer {
 }
 
 /// The one that set-up fetched, since that of Debian 12 serves no S3; else the one of the search path.
-fn find_rclone() -> Result<PathBuf> {
+fn find_rclone() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
     let fetched = cache.map(|cache| cache.join("pressroom-tests/rclone/rclone"));
-    Ok(fetched.filter(|program| program.exists()).unwrap_or_else(|| PathBuf::from("rclone")))
+    fetched.filter(|program| program.exists()).unwrap_or_else(|| PathBuf::from("rclone"))
 }
 
 fn make_new_folder(folder: &Path, name: &str) -> Result<PathBuf> {

@@ -293,7 +293,7 @@ impl<'a, S: Stage> Sharing<'a, S> {
         course: &mut Course<'a, S::Output>,
     ) {
         match result {
-            Ok(made) => course.events.push(self.hand_in(name, made, elapsed)),
+            Ok(made) => course.events.push(self.hand_in(name, &made, elapsed)),
             Err(error) if course.first_error.is_none() => {
                 // Those that run are told to stop and waited for, so that their children are gone.
                 course.cancellation.cancel();
@@ -305,14 +305,14 @@ impl<'a, S: Stage> Sharing<'a, S> {
     }
 
     /// Notes what was made here, and shares it where there is somebody to share it with.
-    fn hand_in(&mut self, name: String, made: Made<S::Output>, elapsed: Duration) -> BoxFuture<'a, Event<S::Output>> {
+    fn hand_in(&mut self, name: String, made: &Made<S::Output>, elapsed: Duration) -> BoxFuture<'a, Event<S::Output>> {
         let team = self.team;
         self.unshared.push((made.clone(), elapsed));
         let share = (self.company.strangers > 0).then(|| self.share_all());
         // The first of equal items has told of itself.
         let first = self.open.get_mut(&name).filter(|indexes| !indexes.is_empty()).map(|indexes| indexes.remove(0));
         self.made.extend(first.map(|first| (first, made.clone())));
-        self.settle(&name, &made);
+        self.settle(&name, made);
         async move {
             if let Some(share) = share {
                 share.await;
@@ -416,9 +416,9 @@ impl<'a, S: Stage> Sharing<'a, S> {
         self.busy.remove(name);
         for index in self.open.remove(name).unwrap_or_default() {
             if made.reused {
-                self.work.progress.item(index).reused()
+                self.work.progress.item(index).reused();
             } else {
-                self.work.progress.item(index).made()
+                self.work.progress.item(index).made();
             }
             self.made.insert(index, made.clone());
         }

@@ -153,7 +153,7 @@ impl JobHandler for MakeBook {
     async fn run(&self, (): (), job: JobContext) -> Result<Vec<String>, JobError> {
         let helper = NewJob::<Pages>::new(()).into_helper("build").unwrap();
         let team = Team::new(&job, self.0.exchange.clone(), helper);
-        Ok(self.0.make_book(Some(team), &job).await.map_err(|error| JobError::fail(error.to_string()))?)
+        self.0.make_book(Some(team), &job).await.map_err(|error| JobError::fail(error.to_string()))
     }
 }
 

@@ -96,8 +96,9 @@ impl Pieces {
         }
     }
 
-    /// Lays out exactly these pieces of the job's own work. Those that lie there already stay with who has them; those that
-    /// were made are to be made again.
+    /// Lays out exactly these pieces of the job's own work. Those that lie there already stay with the helper that has them;
+    /// those that were made are to be made again. What the job itself held is from an earlier attempt, whose number this one may
+    /// have again: a task that is tried again begins to count anew.
     pub async fn lay_out(&self, pieces: &[NewPiece]) -> Result<(), JobsError> {
         let lay_out = |tx: Transaction| async move {
             self.require_mine(&tx).await?;
@@ -112,7 +113,8 @@ impl Pieces {
             for pieces in pieces.chunks(PIECES_PER_STATEMENT) {
                 let insert = Sql::new("INSERT INTO job_pieces (job_id, name, state, weight, payload, takes) VALUES ")
                     .tuples(pieces.len(), 6)
-                    .text(" ON CONFLICT (job_id, name) DO UPDATE SET state = 'open'");
+                    .text(" ON CONFLICT (job_id, name) DO UPDATE SET state = 'open', taken_by = ")
+                    .text("CASE WHEN job_pieces.taken_by = job_pieces.job_id THEN NULL ELSE job_pieces.taken_by END");
                 let insert = pieces.iter().fold(insert, |insert, piece| {
                     let insert = insert.bind(self.of.as_uuid()).bind(piece.name.clone()).bind("open");
                     insert.bind(piece.weight).bind(piece.payload.clone()).bind(0_i32)

@@ -45,6 +45,11 @@ impl Team {
         let mut command = self.machine.command_in(folder, &["worker", "--concurrency", "1"]);
         command.env("PRESSROOM_JOBS", "1").env("PRESSROOM_PROGRAMS_FFMPEG", ffmpeg);
         command.env("PRESSROOM_STORAGE_FOLDER", self.machine.desk.path("data/files"));
+        if self.machine.database().is_none() {
+            // Else it is looked for in the worker's own folder.
+            let database = self.machine.desk.path("data/server.db");
+            command.env("DATABASE_URL", format!("sqlite://{}", database.display()));
+        }
         Running(Some(command.spawn().unwrap()))
     }
 

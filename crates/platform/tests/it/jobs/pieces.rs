@@ -157,6 +157,22 @@ both_databases! {
         pair.of_helper.end().await;
     }
 
+    async fn a_task_that_is_tried_again_takes_what_it_was_at_when_it_was_stopped(test: &TestDb) {
+        let mut pair = Pair::start(test).await;
+        let (own, id) = (pair.parent.context.pieces(), pair.parent.context.id());
+        own.lay_out(&pieces(1)).await.unwrap();
+        assert_eq!(take(&own).await.as_deref(), Some("piece 0"));
+        pair.jobs.cancel(id, Some("ann")).await.unwrap();
+        wait_for(&pair.jobs, id, JobState::Cancelled).await;
+        pair.jobs.retry(id, Some("ann")).await.unwrap();
+        let again = next(&mut pair.parents).await;
+        assert_eq!((again.context.id(), again.context.attempt()), (id, 1), "its attempts are counted anew");
+        again.context.pieces().lay_out(&pieces(1)).await.unwrap();
+        assert_eq!(take(&again.context.pieces()).await.as_deref(), Some("piece 0"));
+        pair.of_parent.kill();
+        pair.of_helper.kill();
+    }
+
     async fn a_worker_that_dies_loses_the_piece_it_was_at(test: &TestDb) {
         let mut pair = Pair::start(test).await;
         let helper = pair.help().await;
