@@ -34,7 +34,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         "to": ["es"],
     });
     let dub = make(&team, "/api/v1/dubs", &order)?;
-    let dub_file = fetch(&team, &dub, "video", &out.join("team.es.mp4"))?;
+    let dub_file = fetch(&team, &dub, "dub", &out.join("team.es.mp4"))?;
     say(&format!("a dub of it: {}", dub_file.display()))?;
 
     say("what each process said is in target/demo-team/*.log; stopping")?;
@@ -48,12 +48,13 @@ fn make(team: &Team, path: &str, order: &Value) -> Result<Value> {
     let post = Request { method: "POST", path, token: Some(&token), headers: &[] };
     let asked = http::ask_json(team.address, post, order)?.json(202)?;
     let task = asked["task"]["id"].as_str().context("what is asked for has a task")?;
-    let mut stage = String::new();
+    let mut seen: Vec<String> = Vec::new();
     let done = team.wait_for(task, |task| {
         let now = task["progress"]["stage"].as_str().unwrap_or_default();
-        if now != stage {
-            now.clone_into(&mut stage);
-            say(&format!("         {stage}"))?;
+        // Sound and segments are made side by side, and tell of themselves in turn.
+        if !now.is_empty() && !seen.iter().any(|stage| stage == now) {
+            seen.push(now.to_owned());
+            say(&format!("         {now}"))?;
         }
         Ok(())
     })?;

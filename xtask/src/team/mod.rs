@@ -131,7 +131,7 @@ impl Installation {
         }
         command.env("PRESSROOM_DATA", &data).env("PRESSROOM_CONFIG", data.join("settings.toml"));
         command.env("PRESSROOM_LOG", "warn,pressroom=info,videos=info,pipeline=info,platform=info,gateway=info");
-        command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdout(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
 
@@ -148,7 +148,7 @@ impl Installation {
         let mut command = self.command("gateway")?;
         let config = self.folder.join("gateway.toml");
         std::fs::write(&config, gateway_config(address, servers))?;
-        command.args(["gateway", "--config"]).arg(&config);
+        command.args(["gateway", "--config"]).arg(&config).stdout(Stdio::null());
         let mut gateway = Program::start(&mut command, &self.folder.join("gateway.log"))?;
         let began = Instant::now();
         while !is_ready(address) {
@@ -163,7 +163,7 @@ impl Installation {
     fn start_worker(&self, number: usize) -> Result<Program> {
         let name = format!("worker-{number}");
         let mut command = self.command(&name)?;
-        command.arg("worker").args(["--concurrency", "1"]);
+        command.args(["worker", "--concurrency", "1"]).stdout(Stdio::null());
         Program::start(&mut command, &self.folder.join(format!("{name}.log")))
     }
 }

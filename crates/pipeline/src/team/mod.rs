@@ -14,7 +14,7 @@ mod sharing;
 
 use std::collections::HashMap;
 
-use platform::jobs::{Helper, JobContext, JobsError, Pieces};
+use platform::jobs::{HelpingJob, JobContext, JobsError, Pieces};
 
 pub use helping::Helping;
 
@@ -25,12 +25,12 @@ use crate::{Exchange, Made, Stage, StageError, run::Work};
 pub struct Team {
     pieces: Pieces,
     exchange: Exchange,
-    helper: Helper,
+    helper: HelpingJob,
 }
 
 impl Team {
     /// The team of a job whose helpers are jobs like `helper`.
-    pub fn new(job: &JobContext, exchange: Exchange, helper: Helper) -> Self {
+    pub fn new(job: &JobContext, exchange: Exchange, helper: HelpingJob) -> Self {
         Self { pieces: job.pieces(), exchange, helper }
     }
 

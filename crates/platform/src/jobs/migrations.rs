@@ -7,7 +7,7 @@ use crate::db::migrate::{Migrations, Step, run_ddl};
 
 /// The steps that make the tables of jobs. They need those of events.
 pub fn migrations() -> Migrations {
-    Migrations { context: "jobs", list: || vec![Step::expand(Jobs), Step::expand(Helpers)] }
+    Migrations { context: "jobs", list: || vec![Step::expand(Jobs), Step::expand(SharedWork)] }
 }
 
 struct Jobs;
@@ -78,7 +78,7 @@ impl MigrationTrait for Jobs {
 }
 
 /// A job with a parent helps it; which worker may is told by `needs`. A piece is held by an attempt at a job, not by a lease.
-struct Helpers;
+struct SharedWork;
 
 const HELPERS_UP: &[&str] = &[
     "ALTER TABLE jobs ADD COLUMN parent_id UUID",
@@ -110,14 +110,14 @@ const HELPERS_DOWN: &[&str] = &[
     "ALTER TABLE jobs DROP COLUMN parent_id",
 ];
 
-impl MigrationName for Helpers {
+impl MigrationName for SharedWork {
     fn name(&self) -> &'static str {
         "m20261128_000001_helpers"
     }
 }
 
 #[async_trait]
-impl MigrationTrait for Helpers {
+impl MigrationTrait for SharedWork {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run_ddl(manager, HELPERS_UP).await
     }

@@ -34,7 +34,7 @@ pub use lease::Profile;
 pub use migrations::migrations;
 pub use model::{ChoiceError, JobFailure, JobId, JobProgress, JobState, Priority};
 pub use pieces::{Company, Held, NewPiece, Piece, Pieces};
-pub use queue::{Helper, Jobs, NewJob};
+pub use queue::{HelpingJob, Jobs, NewJob};
 pub use schedule::Schedule;
 pub use tasks::{QueueDepth, Task, TaskFilter};
 pub use worker::{Worker, WorkerOptions};

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use kernel::Uuid;
 use sea_orm::{ConnectionTrait as _, DbErr, QueryResult};
 
-use super::{Helper, JobContext, JobId, Jobs, JobsError, Priority};
+use super::{HelpingJob, JobContext, JobId, Jobs, JobsError, Priority};
 use crate::db::{Backend, DbError, Sql, Topic, Transaction};
 
 /// How many pieces one statement writes or names.
@@ -233,7 +233,7 @@ impl Pieces {
     }
 
     /// Enqueues so many helpers of the job, as urgent as it is.
-    pub async fn recruit(&self, helper: &Helper, count: usize) -> Result<(), JobsError> {
+    pub async fn recruit(&self, helper: &HelpingJob, count: usize) -> Result<(), JobsError> {
         let rows = vec![helper.row_for(self.of, &self.owner, self.priority); count];
         let rows = &rows;
         let recruit = |tx: Transaction| async move {

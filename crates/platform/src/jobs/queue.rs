@@ -120,19 +120,19 @@ impl<K: JobKind> NewJob<K> {
     }
 
     /// Makes it a helper of another job, which only a worker of the build `needs` is given.
-    pub fn into_helper(self, needs: impl Into<String>) -> Result<Helper, JobsError> {
+    pub fn into_helper(self, needs: impl Into<String>) -> Result<HelpingJob, JobsError> {
         let row = self.into_row()?;
-        Ok(Helper { row: NewRow { needs: Some(needs.into()), ..row } })
+        Ok(HelpingJob { row: NewRow { needs: Some(needs.into()), ..row } })
     }
 }
 
 /// A job that helps another one; see [`super::Pieces`].
 #[derive(Debug, Clone)]
-pub struct Helper {
+pub struct HelpingJob {
     row: NewRow,
 }
 
-impl Helper {
+impl HelpingJob {
     /// Its row as a child of `parent`: it has the turn of the parent's owner.
     pub(super) fn row_for(&self, parent: JobId, owner: &str, priority: Priority) -> NewRow {
         NewRow { parent: Some(parent), owner: owner.to_owned(), priority, ..self.row.clone() }

@@ -78,7 +78,7 @@ async fn take(pieces: &Pieces) -> Option<String> {
     pieces.take().await.unwrap().map(|piece| piece.name)
 }
 
-fn helper() -> platform::jobs::Helper {
+fn helper() -> platform::jobs::HelpingJob {
     NewJob::<Help>::new(Note { text: "help".to_owned() }).into_helper("one").unwrap()
 }
 
